@@ -1,0 +1,367 @@
+"""Settings: one TOML file, then environment variables, then defaults; secrets from files.
+
+`load(path)` is the only way in. Every default is in `deploy/lora-gateway.toml`, which a test holds
+against these models. An environment variable `LORA_GATEWAY_<SECTION>__<KEY>` (two underscores
+between levels) overrides the file; a value is read as TOML where it is valid TOML, else as text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gateway.errors import ConfigError
+
+ENV_PREFIX = "LORA_GATEWAY_"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteConfig(Section):
+    """`[site]`: what this installation is called in messages."""
+
+    name: str = "Farm"
+
+
+class ConnectionConfig(Section):
+    """How to reach one MQTT broker."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    client_id: Annotated[str, Field(min_length=1, max_length=64)] = "lora-gateway"
+    version: Literal["3.1.1", "5"] = "5"
+    username: str = ""
+    password: str = ""
+    password_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    reconnect_min_s: Seconds = 0.5
+    reconnect_max_s: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ConnectionConfig:
+        if self.password and self.password_file:
+            raise ValueError("give `password` or `password_file`, not both")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("`cert_file` and `key_file` go together")
+        if self.reconnect_min_s > self.reconnect_max_s:
+            raise ValueError("`reconnect_min_s` must not exceed `reconnect_max_s`")
+        return self
+
+    def secret(self) -> str:
+        """Return the password, read from its file where one is named."""
+        if self.password_file is None:
+            return self.password
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"password_file = {str(self.password_file)!r} cannot be read: {error}. "
+                "Make it readable by the service alone (mode 0400)."
+            ) from error
+
+
+class ChirpStackConfig(Section):
+    """`[chirpstack]`: uplinks from a ChirpStack v4 server's MQTT integration."""
+
+    enabled: bool = True
+    encoding: Literal["json", "protobuf", "auto"] = "auto"
+    event_topic: str = "application/{application_id}/device/{dev_eui}/event/{event}"
+    command_topic: str = "application/{application_id}/device/{dev_eui}/command/{command}"
+    mqtt: ConnectionConfig = ConnectionConfig(client_id="lora-gateway-in")
+
+    @field_validator("event_topic", "command_topic")
+    @classmethod
+    def _has_device(cls, topic: str) -> str:
+        if "{dev_eui}" not in topic:
+            raise ValueError("the template must contain {dev_eui}")
+        if "#" in topic or "+" in topic:
+            raise ValueError("write {application_id}, {dev_eui}, {event} where a level varies")
+        return topic
+
+
+class MqttConfig(ConnectionConfig):
+    """`[mqtt]`: where readings, verdicts and alerts go, and commands come from."""
+
+    base: Annotated[str, Field(pattern=r"^[^#+\s/][^#+\s]*$")] = "lora-gateway"
+    home_assistant: bool = True
+    home_assistant_prefix: str = "homeassistant"
+    history_per_s: Annotated[int, Field(ge=1, le=10000)] = 1000
+    client_id: Annotated[str, Field(min_length=1, max_length=64)] = "lora-gateway-out"
+
+
+class StoreConfig(Section):
+    """`[store]`: the database on this machine."""
+
+    path: Path = Path("/var/lib/lora-gateway/gateway.db")
+    max_mb: Annotated[int, Field(ge=16)] = 2048
+    max_days: Annotated[int, Field(ge=1)] = 90
+
+
+class InferenceConfig(Section):
+    """`[inference]`: which model pack, and when a sample counts as anomalous.
+
+    `pack` is "" for the one that ships with the gateway. `false_alarm_p` is the fused p-value below
+    which one sample is abnormal; an alert needs `persistence` abnormal samples among the newest
+    `persistence_of`.
+    """
+
+    enabled: bool = True
+    pack: str = ""
+    warm_samples: Annotated[int, Field(ge=16, le=4096)] = 64
+    false_alarm_p: Probability = 0.0005
+    persistence: Annotated[int, Field(ge=1, le=100)] = 3
+    persistence_of: Annotated[int, Field(ge=1, le=100)] = 5
+
+    @model_validator(mode="after")
+    def _k_of_n(self) -> InferenceConfig:
+        if self.persistence > self.persistence_of:
+            raise ValueError("`persistence` must not exceed `persistence_of`")
+        return self
+
+
+class ThresholdConfig(Section):
+    """`[[alerts.threshold]]`: a limit of the user's own, with hysteresis.
+
+    Fires when the channel's value has been below `below` (or above `above`) for `for_s`; ends when
+    it has come back by `hysteresis`. `devices` and `profiles` narrow it; empty means all.
+    """
+
+    name: Annotated[str, Field(min_length=1, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    channel: Annotated[str, Field(min_length=1)]
+    below: float | None = None
+    above: float | None = None
+    hysteresis: Annotated[float, Field(ge=0)] = 0.0
+    for_s: Annotated[float, Field(ge=0)] = 0.0
+    severity: Literal["info", "warning", "critical"] = "warning"
+    kind: str = "threshold"
+    title: str = ""
+    advice: str = ""
+    devices: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_side(self) -> ThresholdConfig:
+        if (self.below is None) == (self.above is None):
+            raise ValueError("give exactly one of `below` and `above`")
+        return self
+
+
+class SilenceConfig(Section):
+    """`[alerts.silence]`: when a device that has gone quiet is reported.
+
+    The limit is learned from each device's own intervals; it is never shorter than `min_s` nor
+    longer than `max_s`.
+    """
+
+    enabled: bool = True
+    min_s: Seconds = 600.0
+    max_s: Seconds = 172800.0
+    intervals: Annotated[float, Field(ge=2)] = 4.0
+
+
+class AlertsConfig(Section):
+    """`[alerts]`."""
+
+    silence: SilenceConfig = SilenceConfig()
+    threshold: tuple[ThresholdConfig, ...] = ()
+    late_after_s: Seconds = 3600.0
+
+    @field_validator("threshold")
+    @classmethod
+    def _unique(cls, rules: tuple[ThresholdConfig, ...]) -> tuple[ThresholdConfig, ...]:
+        names = [rule.name for rule in rules]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"threshold names must be unique; twice: {', '.join(sorted(twice))}")
+        return rules
+
+
+class ChannelConfig(Section):
+    """What one payload key becomes. An empty `channel` drops nothing: it keeps the key's name.
+
+    `value * scale + offset` gives `unit`.
+    """
+
+    channel: str = ""
+    unit: str | None = None
+    kind: Literal["numeric", "counter", "boolean", "enum", "text"] | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class ProfileConfig(Section):
+    """`[profiles."NAME"]`: what holds for every device of a ChirpStack device profile."""
+
+    channels: dict[str, ChannelConfig] = {}
+
+
+class DeviceConfig(Section):
+    """`[devices.DEVEUI]`: what holds for one device; goes before its profile."""
+
+    name: str = ""
+    area: str = ""
+    channels: dict[str, ChannelConfig] = {}
+    command_f_port: Annotated[int, Field(ge=1, le=223)] | None = None
+
+
+class DownlinkConfig(Section):
+    """`[downlink]`: what a command may leave out, and how often one may come."""
+
+    expiry_s: Seconds = 86400.0
+    max_expiry_s: Seconds = 604800.0
+    silence_s: Seconds = 7200.0
+    per_device_per_hour: Annotated[int, Field(ge=1)] = 20
+
+
+class LimitsConfig(Section):
+    """`[limits]`: what strangers' input may cost."""
+
+    payload_bytes: Annotated[int, Field(ge=1024)] = 262144
+    object_keys: Annotated[int, Field(ge=1)] = 256
+    devices: Annotated[int, Field(ge=1)] = 2000
+    new_devices_per_minute: Annotated[int, Field(ge=1)] = 100
+    known_devices_only: bool = False
+    queue: Annotated[int, Field(ge=64)] = 4096
+    quarantine_rows: Annotated[int, Field(ge=10)] = 2000
+
+
+class LogConfig(Section):
+    """`[log]`: `auto` is JSON under systemd and plain lines on a terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Config(Section):
+    """The whole file."""
+
+    site: SiteConfig = SiteConfig()
+    chirpstack: ChirpStackConfig = ChirpStackConfig()
+    mqtt: MqttConfig = MqttConfig()
+    store: StoreConfig = StoreConfig()
+    inference: InferenceConfig = InferenceConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    downlink: DownlinkConfig = DownlinkConfig()
+    limits: LimitsConfig = LimitsConfig()
+    log: LogConfig = LogConfig()
+    profiles: dict[str, ProfileConfig] = {}
+    devices: dict[str, DeviceConfig] = {}
+
+    @field_validator("devices")
+    @classmethod
+    def _eui(cls, devices: dict[str, DeviceConfig]) -> dict[str, DeviceConfig]:
+        for key in devices:
+            if len(key) != 16 or any(c not in "0123456789abcdef" for c in key):  # noqa: PLR2004
+                raise ValueError(f"device key {key!r} must be a DevEUI of 16 lower-case hex digits")
+        return devices
+
+
+def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
+    """Read the file (defaults alone when None) and the environment.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, is not TOML, or a key or value is wrong; the text names each.
+
+    """
+    tree = _read(path) if path is not None else {}
+    _override(tree, os.environ if environment is None else environment)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} does not exist. `lora-gateway init --out {path}` writes one."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, text in environment.items():
+        if not name.startswith(ENV_PREFIX) or "__" not in name:
+            continue
+        *parents, key = name.removeprefix(ENV_PREFIX).lower().split("__")
+        table = tree
+        for parent in parents:
+            below = table.setdefault(parent, {})
+            if not isinstance(below, dict):
+                raise ConfigError(f"{name} goes through {parent!r}, which is not a table.")
+            table = below
+        table[key] = _value(text)
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - whatever TOML says it is
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    where = str(path) if path else "the settings"
+    lines = [_explain_one(tuple(item["loc"]), item["type"], item["msg"], item.get("input"))
+             for item in error.errors()]  # fmt: skip
+    return f"{where}: " + "\n".join(lines)
+
+
+def _explain_one(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+    key = ".".join(str(part) for part in location)
+    if kind == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}."
+        return f"unknown key {key!r}; {hint}"
+    if kind == "missing":
+        return f"{key!r} is required."
+    shown = f" = {value!r}" if isinstance(value, str | int | float | bool) else ""
+    text = message.removeprefix("Value error, ")
+    secret = location and str(location[-1]) in {"password", "password_file"}
+    return f"{key}{'' if secret else shown}: {text}."
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Config
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = _section_of(field.annotation) if field else None
+    return sorted(model.model_fields) if model is not None else []
+
+
+def _section_of(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _section_of(inner)) is not None:
+            return found
+    return None

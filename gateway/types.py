@@ -1,0 +1,495 @@
+"""The vocabulary every stage shares: frozen data, and the protocols where stages meet.
+
+Times are POSIX seconds (UTC) as `float`, named `*_s`; durations too. Names follow LoRaWAN
+(DevEUI, FCnt, FPort) and The Things Network's normalized payload (`soil.moisture`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+DevEui = NewType("DevEui", str)
+"""16 lower-case hex digits."""
+
+Channel = NewType("Channel", str)
+"""A dotted name with one unit, such as `soil.moisture`."""
+
+Scalar = float | int | bool | str
+Json = Any
+"""A value as `json.loads` gives it."""
+
+FloatArray = npt.NDArray[np.float32]
+QUANTILES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
+"""The levels every forecast states, in this order."""
+
+
+# --- what arrives ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as a source received it, not yet looked into.
+
+    `source` names the source (and so the decoder); `token` is what the source needs to
+    acknowledge it, None when there is nothing to acknowledge.
+    """
+
+    source: str
+    topic: str
+    payload: bytes
+    received_s: float
+    qos: int = 0
+    retained: bool = False
+    token: object | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """Who speaks, as the network server knows it."""
+
+    dev_eui: DevEui
+    name: str = ""
+    profile_id: str = ""
+    profile: str = ""
+    application_id: str = ""
+    application: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """One radio gateway's hearing of an uplink. `server_time_s` is the network server's clock."""
+
+    gateway_id: str
+    rssi_dbm: float
+    snr_db: float
+    server_time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """One radio message from a device.
+
+    `id` is the network server's `deduplicationId` (or one made from device session and FCnt);
+    `object` is the server's decoding of `data`, None without a codec. `time_s` is the best known
+    time of the transmission; `clock_suspect` says the radio gateway's clock was wrong and the
+    server's was used.
+    """
+
+    id: str
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    dev_addr: str
+    f_cnt: int
+    f_port: int
+    data: bytes
+    object: Mapping[str, Json] | None
+    receptions: tuple[Reception, ...] = ()
+    frequency_hz: int | None = None
+    spreading_factor: int | None = None
+    bandwidth_hz: int | None = None
+    data_rate: int | None = None
+    confirmed: bool = False
+    adr: bool = False
+    clock_suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A device joined: a new session, so its frame counter starts again."""
+
+    id: str
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    dev_addr: str
+
+
+@dataclass(frozen=True, slots=True)
+class TxAck:
+    """A radio gateway transmitted a downlink. It does not say the device heard it."""
+
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    queue_item_id: str
+    f_cnt_down: int | None
+    gateway_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The device acknowledged (or did not) a confirmed downlink."""
+
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    queue_item_id: str
+    acknowledged: bool
+    f_cnt_down: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLog:
+    """The network server's remark on a device: `level` INFO|WARNING|ERROR, `code` such as OTAA."""
+
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    level: str
+    code: str
+    description: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """A device's answer to DevStatusReq. `battery_percent` is None when unknown."""
+
+    id: str
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    margin_db: float
+    external_power: bool
+    battery_percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLocation:
+    """Where the network server believes a device to be (degrees, metres)."""
+
+    id: str
+    device: DeviceInfo
+    time_s: float
+    received_s: float
+    latitude: float
+    longitude: float
+    altitude_m: float | None
+
+
+DeviceEvent = Uplink | Join | TxAck | Ack | ServerLog | DeviceStatus | DeviceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something that was put aside. `reason` is counted; `detail` is for a person."""
+
+    reason: str
+    detail: str
+    source: str
+    topic: str
+    payload: bytes
+    received_s: float
+
+
+# --- what it means ---------------------------------------------------------------------------
+
+
+class ReadingKind(StrEnum):
+    """What may be done with a reading: only NUMERIC is windowed and judged."""
+
+    NUMERIC = "numeric"
+    COUNTER = "counter"
+    BOOLEAN = "boolean"
+    ENUM = "enum"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one channel at one time. `unit` is "" when the channel has none.
+
+    `key` is the name it had in the payload (dotted), so that nothing is ever lost to a rename.
+    """
+
+    dev_eui: DevEui
+    channel: Channel
+    value: Scalar
+    unit: str
+    kind: ReadingKind
+    time_s: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The recent past of one channel on a fixed step, newest slot last.
+
+    `values` float64 [context], 0 where `mask` is 0; `mask` float32 [context], 1 = observed.
+    `end_s` is the time of the newest slot, `observed` the newest sample itself, `samples` how many
+    were ever seen (so it may exceed the context), `gap_steps` how many slots passed since the
+    sample before it (1 = none missing).
+    """
+
+    dev_eui: DevEui
+    channel: Channel
+    end_s: float
+    step_s: float
+    values: npt.NDArray[np.float64]
+    mask: FloatArray
+    observed: float
+    samples: int
+    gap_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """Not enough history to judge: its own type, never a score of 0."""
+
+    dev_eui: DevEui
+    channel: Channel
+    time_s: float
+    observed: float
+    samples: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Quantiles per coming step: `quantiles` float32 [horizon, len(QUANTILES)], channel units.
+
+    Row 0 is for `start_s`, row i for `start_s + i * step_s`.
+    """
+
+    dev_eui: DevEui
+    channel: Channel
+    start_s: float
+    step_s: float
+    quantiles: FloatArray
+
+
+class Status(StrEnum):
+    """A verdict on one sample, as `backtest` writes it."""
+
+    WARMING = "warming"
+    OK = "ok"
+    ANOMALOUS = "anomalous"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the detector thinks of one sample of one channel.
+
+    `expected` is (low, mid, high), the 0.01, 0.5 and 0.99 quantiles, in channel units; `score`
+    rises with abnormality (-log10 of the fused p-value); `heads` holds each head's own raw
+    nonconformity, so that calibration can be rebuilt from the store.
+    `pattern` names the shape of what is wrong (`spike`, `stuck`, `drift`, `noise`, `level`,
+    `rise`, `fall`) when status is ANOMALOUS.
+    """
+
+    dev_eui: DevEui
+    channel: Channel
+    time_s: float
+    observed: float
+    status: Status
+    expected: tuple[float, float, float] | None = None
+    score: float | None = None
+    p_value: float | None = None
+    heads: Mapping[str, float] = field(default_factory=dict)
+    pattern: str = ""
+    forecast: Forecast | None = None
+
+
+# --- what people are told --------------------------------------------------------------------
+
+
+class EventType(StrEnum):
+    """The life of an alert."""
+
+    NEW = "new"
+    UPDATE = "update"
+    END = "end"
+
+
+class Severity(StrEnum):
+    """How soon somebody should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One channel's part in an alert; `share` of all parts sums to 1."""
+
+    channel: Channel
+    observed: Scalar
+    expected: tuple[float, float, float] | None
+    share: float
+    p_value: float | None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that is wrong, from its beginning to its end, under one `id`.
+
+    `rule` names what raised it (`model`, `silence`, or a threshold's own name); together with
+    device and channel it is the key under which the alert is open at most once.
+    """
+
+    id: str
+    dev_eui: DevEui
+    rule: str
+    kind: str
+    cause: str
+    severity: Severity
+    title: str
+    advice: str
+    reason: tuple[Reason, ...]
+    first_seen_s: float
+    last_seen_s: float
+    end_s: float | None = None
+    ack: str | None = None
+    model: str = ""
+    peers: tuple[DevEui, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """A step in an alert's life, to be stored and published."""
+
+    event_type: EventType
+    alert: Alert
+
+
+# --- the way back ----------------------------------------------------------------------------
+
+
+class DownlinkState(StrEnum):
+    """How far a command has come; the last six are final."""
+
+    ACCEPTED = "accepted"
+    QUEUED = "queued"
+    SENT = "sent"
+    ACKED = "acked"
+    NACKED = "nacked"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Downlink:
+    """A command on its way to a device. `id` is a UUID of ours and the server's queue id."""
+
+    id: str
+    dev_eui: DevEui
+    application_id: str
+    f_port: int
+    data: bytes
+    object: Mapping[str, Json] | None
+    confirmed: bool
+    expires_s: float
+    created_s: float
+    changed_s: float
+    state: DownlinkState
+    by: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to publish. An empty payload with `retain` clears a retained topic.
+
+    `durable` messages go through the outbox in the batch's own transaction and are published at
+    least once, in order, also after a crash; the others show the present state and are made
+    again at every reconnect.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    qos: int = 1
+    durable: bool = False
+    expiry_s: int | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- where stages meet -----------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """What time it is: the machine's own, or that of a recording or a simulation."""
+
+    def now_s(self) -> float:
+        """Return POSIX seconds."""
+        ...
+
+    def observe(self, time_s: float) -> None:
+        """Learn that an event of `time_s` has come; the machine's own clock ignores it."""
+        ...
+
+
+Deliver = Callable[[Delivery], Awaitable[None]]
+"""Puts a delivery in the pipeline's bounded queue; waits while it is full."""
+
+
+class Source(Protocol):
+    """Where deliveries come from."""
+
+    name: str
+
+    async def run(self, deliver: Deliver) -> None:
+        """Receive until cancelled. Reconnects by itself."""
+        ...
+
+    def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge what has been committed, in the order received."""
+        ...
+
+    def health(self) -> Mapping[str, Json]:
+        """State for `bridge/health`: at least `connected` (bool) and `last_error` (str)."""
+        ...
+
+
+class MqttPort(Protocol):
+    """An MQTT connection as stages see it: `links/` has the real one and its in-memory twin.
+
+    It reconnects by itself with capped and jittered backoff, and subscribes again each time.
+    """
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us."""
+        ...
+
+    @property
+    def last_error(self) -> str:
+        """The last thing that went wrong, "" when nothing did."""
+        ...
+
+    async def run(
+        self,
+        on_message: Callable[[Delivery], Awaitable[None]],
+        on_connect: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Connect, subscribe and dispatch until cancelled; `on_connect` after every connect."""
+        ...
+
+    async def publish(self, message: Message) -> None:
+        """Publish and return once the broker has it (QoS 1: PUBACK).
+
+        Raises
+        ------
+        LinkError
+            Not connected, or the connection broke before the broker answered.
+
+        """
+        ...
+
+    def ack(self, token: object) -> None:
+        """Acknowledge one received QoS 1 message; a token of a lost connection is ignored."""
+        ...

@@ -1,0 +1,1 @@
+"""Training, quantization and packing of the models that the gateway runs."""
