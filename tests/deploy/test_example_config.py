@@ -1,0 +1,88 @@
+"""The example configuration shows every setting, and means the same as no file at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from gateway.config import ChannelConfig, Config, DeviceConfig, ProfileConfig, ThresholdConfig, load
+
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "lora-gateway.toml"
+HEADER = re.compile(r"^(?:# )?\[+(?P<name>[a-z_.]+)[\"\]a-z0-9. A-Z]*\]+$")
+KEY = re.compile(r"^(?:# )?(?P<key>[a-z_]+)(?:\.[A-Za-z_]+)? = ")
+NAMED = {
+    "alerts.threshold": ThresholdConfig,
+    "profiles.": ProfileConfig,
+    "devices.a": DeviceConfig,
+}
+
+
+def sections(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from sections(inner, f"{path}.{name}".lstrip("."))
+
+
+def keys_by_section() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    section = ""
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        if header := HEADER.match(line):
+            section = header["name"]
+        elif key := KEY.match(line):
+            found.setdefault(section, set()).add(key["key"])
+    return found
+
+
+def without_marks(text: str) -> str:
+    return "\n".join(
+        line.removeprefix("# ") if HEADER.match(line) or KEY.match(line) else line
+        for line in text.splitlines()
+    )
+
+
+def test_the_example_means_the_same_as_no_file() -> None:
+    assert load(EXAMPLE, environment={}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [pair for pair in sections(Config) if pair[0]],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_setting_of_a_section_is_shown(section: str, model: type[BaseModel]) -> None:
+    simple = {
+        name
+        for name, field in model.model_fields.items()
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
+    }
+    assert simple - {"threshold"} <= keys_by_section()[section]
+
+
+@pytest.mark.parametrize("section", NAMED)
+def test_every_setting_of_a_commented_section_is_shown(section: str) -> None:
+    assert set(NAMED[section].model_fields) - {"above"} <= keys_by_section()[section]
+
+
+def test_every_setting_of_a_channel_is_shown() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert all(f"{name} = " in text for name in ChannelConfig.model_fields)
+
+
+def test_the_example_is_still_right_with_its_marks_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "lora-gateway.toml"
+    text = without_marks(EXAMPLE.read_text(encoding="utf-8"))
+    path.write_text(re.sub(r"(?m)^password = .*\n", "", text), encoding="utf-8")
+
+    config = load(path, environment={})
+
+    assert config.alerts.threshold[0].below == 1.0
+    assert config.profiles["Tank level"].channels["raw"].offset == 100.0
+    assert config.devices["a84041000181c061"].command_f_port == 2
+    assert config.mqtt.ca_file is not None
