@@ -1,0 +1,181 @@
+"""Train the network: `python -m models.train --config small --data DIR --out DIR`.
+
+Writes `weights.pt` (the averaged weights) and `training.json` (settings, seed, data identity,
+commit, losses). Without `--data`, only invented data is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the field's own name for it
+
+from models import batches, data
+from models.batches import Batch
+from models.config import CONFIGS, Config
+from models.network import Network, normalize
+
+
+def pinball(z: Tensor, target: Tensor, levels: Tensor) -> Tensor:
+    """Return the quantile loss [B, H] of z [B, H, Q] against target [B, H]."""
+    error = target[:, :, None] - z
+    return torch.maximum(levels * error, (levels - 1) * error).mean(2) * 2
+
+
+def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
+    """Return the three losses, in normalized units.
+
+    The forecast is weighed by how far the channel may go, so that a smooth channel's next step
+    is worth learning as much as a wild one's; a future far outside is counted as just outside.
+    """
+    normal = normalize(batch.values, batch.mask)
+    z, cleaned, embedding = network.think(normal, batch.clock)
+    target = normal.forward(batch.future).clamp(-8, 8)
+    _, pace = network.footing(normal)
+    weight = batch.future_mask / network.reach(pace).clamp(min=0.02) ** 0.7
+    forecast = (pinball(z, target, levels) * weight).sum() / batch.future_mask.sum().clamp(min=1)
+    wanted = normal.forward(batch.clean).clamp(-8, 8)
+    off = F.smooth_l1_loss(cleaned, wanted, beta=0.1, reduction="none") * batch.known
+    seen = batch.mask[:, -1]
+    guess = F.binary_cross_entropy_with_logits(embedding[:, 0], batch.faulty, reduction="none")
+    return {
+        "forecast": forecast,
+        "clean": off.sum() / batch.known.sum().clamp(min=1),
+        "faulty": (guess * seen).sum() / seen.sum().clamp(min=1),
+    }
+
+
+def total(parts: Mapping[str, Tensor]) -> Tensor:
+    """Return the one number that is lowered."""
+    return parts["forecast"] + 0.5 * parts["clean"] + 0.2 * parts["faulty"]
+
+
+def rate(config: Config, done: float, step: int) -> float:
+    """Return the learning rate: a short rise, then a cosine to a fiftieth; `done` in [0, 1]."""
+    if step < config.warmup:
+        return config.peak_rate * (step + 1) / config.warmup
+    return config.peak_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def optimizer(network: nn.Module, config: Config) -> torch.optim.AdamW:
+    """Return AdamW; only matrices decay."""
+    matrices = [p for p in network.parameters() if p.dim() == 2]  # noqa: PLR2004
+    others = [p for p in network.parameters() if p.dim() != 2]  # noqa: PLR2004
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.peak_rate, betas=(0.9, 0.98))
+
+
+def train(
+    config: Config, pool: batches.Pool, rng: np.random.Generator
+) -> tuple[Network, list[dict[str, float]], float]:
+    """Return the averaged network, the smoothed losses every 100 steps, and the seconds taken."""
+    torch.manual_seed(config.seed)
+    network = Network(config.shape).train()
+    network.fast = config.fast
+    steady = copy.deepcopy(network)
+    levels = torch.tensor(config.shape.quantiles)
+    adam, began = optimizer(network, config), time.perf_counter()
+    history: list[dict[str, float]] = []
+    running: dict[str, float] = {}
+    for step in range(config.steps):
+        seconds = time.perf_counter() - began
+        done = max(step / config.steps, seconds / (config.time_limit_s or math.inf))
+        if done >= 1:
+            break
+        for group in adam.param_groups:
+            group["lr"] = rate(config, done, step)
+        parts = losses(network, batches.draw(pool, config, rng), levels)
+        adam.zero_grad(set_to_none=True)
+        total(parts).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+        adam.step()
+        follow(steady, network, min(config.average, (step + 1) / (step + 20)))
+        for key, value in parts.items():
+            running[key] = 0.99 * running.get(key, value.item()) + 0.01 * value.item()
+        if step % 100 == 0 or step == config.steps - 1:
+            history.append({"step": step, **running})
+            shown = " ".join(f"{key} {value:.4f}" for key, value in running.items())
+            print(f"{step:6d} {seconds:6.0f} s  {shown}", flush=True)
+    return steady.eval(), history, time.perf_counter() - began
+
+
+def follow(steady: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move the averaged weights towards the present ones."""
+    with torch.no_grad():
+        for mean, now in zip(steady.parameters(), network.parameters(), strict=True):
+            mean.lerp_(now, 1 - keep)
+
+
+def commit() -> str:
+    """Return the commit that this code is at, "" outside a repository."""
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the trainer has
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
+
+
+def save(network: Network, record: dict[str, Any], out: Path) -> None:
+    """Write weights and record."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.save(network.state_dict(), out / "weights.pt")
+    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def load(out: Path) -> tuple[Network, dict[str, Any]]:
+    """Return the trained network, ready for use, and its record."""
+    record: dict[str, Any] = json.loads((out / "training.json").read_text())
+    network = Network(CONFIGS[record["config"]["name"]].shape)
+    network.load_state_dict(torch.load(out / "weights.pt", weights_only=True))
+    return network.eval(), record
+
+
+def main() -> None:
+    """Run one training from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", choices=CONFIGS, default="small")
+    parser.add_argument("--data", type=Path, help="folder of recordings; none: invented data only")
+    parser.add_argument("--out", type=Path, default=Path("runs/small"))
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config = CONFIGS[options.config]
+    if options.seed is not None:
+        config = replace(config, seed=options.seed)
+    rng = np.random.default_rng(config.seed)
+    pool = batches.build(config, options.data, rng)
+    print(f"{len(pool.values)} windows, {pool.invented} of them invented", flush=True)
+    network, history, seconds = train(config, pool, rng)
+    record = {
+        "config": asdict(config),
+        "seed": config.seed,
+        "data": data.identity(options.data) if options.data else {},
+        "commit": commit(),
+        "seconds": round(seconds, 1),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "history": history,
+    }
+    save(network, record, options.out)
+
+
+if __name__ == "__main__":
+    main()
