@@ -400,6 +400,13 @@ class Downlink:
     detail: str = ""
 
 
+RESPONSE_TOPIC = "$response_topic"
+"""Key in `properties` of `Delivery` and `Message`: where an MQTT 5 requester wants its answer."""
+
+CORRELATION_DATA = "$correlation_data"
+"""Key in `properties`: the bytes, as hex, that an MQTT 5 requester wants back with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something to publish. An empty payload with `retain` clears a retained topic.

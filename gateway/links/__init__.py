@@ -1,1 +1,7 @@
-"""."""
+"""The only code that opens a wire. Each link has an in-memory twin that ships with it."""
+
+from gateway.links.backoff import Backoff
+from gateway.links.memory import MemoryBroker, MemoryLink
+from gateway.links.mqtt import MqttLink
+
+__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink"]

@@ -1,1 +1,6 @@
-"""."""
+"""Where uplinks come from. A source hands on bytes and acknowledges them; it decodes nothing."""
+
+from gateway.sources.chirpstack import ChirpStackSource
+from gateway.sources.memory import MemorySource
+
+__all__ = ["ChirpStackSource", "MemorySource"]
