@@ -1,1 +1,16 @@
-"""."""
+"""Bytes <-> types, without I/O: ChirpStack events and commands, times, and keys into channels."""
+
+from gateway.codecs.chirpstack_commands import encode_down
+from gateway.codecs.chirpstack_events import decode_event
+from gateway.codecs.chirpstack_topics import TopicTemplate
+from gateway.codecs.readings import ReadingMapper
+from gateway.codecs.times import format_rfc3339, parse_rfc3339
+
+__all__ = [
+    "ReadingMapper",
+    "TopicTemplate",
+    "decode_event",
+    "encode_down",
+    "format_rfc3339",
+    "parse_rfc3339",
+]

@@ -1,0 +1,151 @@
+"""Device events -> readings: every leaf of the decoded object one reading, none lost to a rename.
+
+What a key becomes is settled in layers: the device's own settings, its profile's, the key
+dictionary, and at last the key's own name. A value that does not fit what its key means (text where
+a number belongs) keeps the key's own name as its channel.
+"""
+
+from __future__ import annotations
+
+from gateway.codecs.dictionary import KeyDictionary, Meaning, default_dictionary
+from gateway.codecs.flatten import leaves
+from gateway.codecs.key_plan import KeyPlanner, Place, channel_name
+from gateway.codecs.values import fit, plain, unusable
+from gateway.config import Config
+from gateway.types import (
+    Channel,
+    DeviceLocation,
+    DeviceStatus,
+    Json,
+    Reading,
+    ReadingKind,
+    Uplink,
+)
+
+MAX_KEY = 200
+
+Measured = Uplink | DeviceStatus | DeviceLocation
+"""The events that hold values."""
+
+Reject = tuple[str, str]
+"""(reason, key) of a leaf that could not become a reading."""
+
+_LINK = {
+    place.key: place
+    for place in (
+        Place("rxInfo.rssi", Meaning("radio.rssi", "dBm"), ""),
+        Place("rxInfo.snr", Meaning("radio.snr", "dB"), ""),
+        Place("txInfo.spreadingFactor", Meaning("radio.spreadingFactor", "", ReadingKind.ENUM), ""),
+        Place("margin", Meaning("radio.margin", "dB"), ""),
+        Place("externalPowerSource", Meaning("device.external_power", "", ReadingKind.BOOLEAN), ""),
+        Place("batteryLevel", Meaning("device.battery_percent", "%"), ""),
+        Place("location.latitude", Meaning("location.latitude", "°"), ""),
+        Place("location.longitude", Meaning("location.longitude", "°"), ""),
+        Place("location.altitude", Meaning("location.altitude", "m"), ""),
+    )
+}
+
+
+class ReadingMapper:
+    """Turns events into readings. What it keeps between calls only saves time."""
+
+    def __init__(self, config: Config, dictionary: KeyDictionary | None = None) -> None:
+        self._planner = KeyPlanner(config, dictionary or default_dictionary())
+        self._most = config.limits.object_keys
+
+    def readings(self, event: Measured) -> tuple[list[Reading], list[Reject]]:
+        """Return every value of the event as a reading, and what could not become one.
+
+        No two readings of one event share a channel; link quality and status have theirs first.
+        A null is no value and is passed over.
+
+        Raises
+        ------
+        BadInput
+            `too_deep`: the object nests beyond what any codec makes.
+
+        """
+        batch = _Batch(event)
+        for key, raw in _link_values(event):
+            batch.add(_LINK[key], raw)
+        if isinstance(event, Uplink) and event.object is not None:
+            values = self._values(event, batch.rejects)
+            places = self._planner.plan(event.device, tuple(key for key, _ in values))
+            for place, (_, raw) in zip(places, values, strict=True):
+                batch.add(place, raw)
+        return batch.readings, batch.rejects
+
+    def _values(self, event: Uplink, rejects: list[Reject]) -> list[tuple[str, Json]]:
+        values: list[tuple[str, Json]] = []
+        for key, value in leaves(event.object or {}):
+            if value is None:
+                continue
+            if len(values) >= self._most:
+                rejects.append(("too_many_keys", key[:MAX_KEY]))
+                break
+            if len(key) > MAX_KEY:
+                rejects.append(("key_too_long", key[:MAX_KEY]))
+            else:
+                values.append((key, value))
+        return values
+
+
+class _Batch:
+    """The readings of one event as they gather: each channel once."""
+
+    def __init__(self, event: Measured) -> None:
+        self.readings: list[Reading] = []
+        self.rejects: list[Reject] = []
+        self._event = event
+        self._taken: set[str] = set()
+
+    def add(self, place: Place, raw: Json) -> None:
+        if (reason := unusable(raw)) is not None:
+            self.rejects.append((reason, place.key))
+            return
+        meaning = place.meaning
+        fitted = fit(meaning, raw)
+        channel, unit = (meaning.channel, meaning.unit) if fitted else (place.own, "")
+        value, kind = fitted or plain(raw)
+        reading = Reading(
+            dev_eui=self._event.device.dev_eui,
+            channel=self._free(channel, place.own),
+            value=value,
+            unit=unit,
+            kind=kind,
+            time_s=self._event.time_s,
+            key=place.key,
+        )
+        self.readings.append(reading)
+
+    def _free(self, channel: str, own: str) -> Channel:
+        name = own if channel in self._taken else channel
+        count = 1
+        while name in self._taken:
+            count += 1
+            name = channel_name(f"{own}_{count}")
+        self._taken.add(name)
+        return Channel(name)
+
+
+def _link_values(event: Measured) -> list[tuple[str, Json]]:
+    if isinstance(event, DeviceStatus):
+        values: list[tuple[str, Json]] = [
+            ("margin", event.margin_db),
+            ("externalPowerSource", event.external_power),
+            ("batteryLevel", event.battery_percent),
+        ]
+    elif isinstance(event, DeviceLocation):
+        values = [
+            ("location.latitude", event.latitude),
+            ("location.longitude", event.longitude),
+            ("location.altitude", event.altitude_m),
+        ]
+    else:
+        best = max(event.receptions, key=lambda r: (r.snr_db, r.rssi_dbm), default=None)
+        values = [
+            ("rxInfo.rssi", best and best.rssi_dbm),
+            ("rxInfo.snr", best and best.snr_db),
+            ("txInfo.spreadingFactor", event.spreading_factor),
+        ]
+    return [(key, value) for key, value in values if value is not None]
