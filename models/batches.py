@@ -33,7 +33,8 @@ class Batch:
     """What one training step sees, shapes as in the network; `clean` is the undamaged context.
 
     `known` [B, C] marks where `clean` may be asked for, `future` [B, H] with `future_mask`,
-    `faulty` [B] is 1 when the newest sample belongs to a fault.
+    `faulty` [B] is 1 when the newest sample belongs to a fault; `kind` [B] numbers the fault
+    anywhere in the window, 0 when there is none.
     """
 
     values: Tensor
@@ -44,6 +45,7 @@ class Batch:
     future: Tensor
     future_mask: Tensor
     faulty: Tensor
+    kind: Tensor
 
 
 def build(config: Config, folder: Path | None, rng: np.random.Generator) -> Pool:
@@ -74,7 +76,8 @@ def draw(pool: Pool, config: Config, rng: np.random.Generator) -> Batch:
     taken = pool.values[pick[:, None], columns] * rng.choice((-1, 1, 1, 1), (rows, 1))
     clock = pool.clock[pick].copy()
     behind = shape.horizon + config.margin - shift  # slots between the context's end and the row's
-    clock[:, 0] = (clock[:, 0] - behind * clock[:, 1]) % 1.0
+    clock[:, 0] -= behind * clock[:, 1]
+    clock[:, 0] = (clock[:, 0] + rng.random(rows)) % 1.0  # noon is at any hour of UTC somewhere
     clean, future = taken[:, : shape.context], taken[:, shape.context :]
     return alter(clean.astype(np.float32), future, clock, rng)
 
@@ -83,14 +86,15 @@ def alter(clean: Float, future: Float, clock: Float, rng: np.random.Generator) -
     """Hide history, samples and stretches, and damage a third of the rows."""
     rows, context = clean.shape
     damaged, faulty = clean.copy(), np.zeros(rows, dtype=np.float32)
-    trust = np.ones(rows, dtype=np.float32)
+    trust, kinds = np.ones(rows, dtype=np.float32), np.zeros(rows, dtype=np.int64)
     for row in np.flatnonzero(rng.random(rows) < 0.35):
         damaged[row], label, kind = faults.inject(rng, clean[row])
         faulty[row] = float(label[-1])
+        kinds[row] = list(faults.KINDS).index(kind) + 1 if label.any() else 0
         if label[-1] and kind in {"bias", "drift"}:
             trust[row] = 0.0  # nobody can say whether what comes is as before or as now
-    known = np.isfinite(clean)
     mask = np.isfinite(damaged) & ~hidden(rows, context, rng)
+    known = np.isfinite(clean) & np.maximum.accumulate(mask, axis=1)  # never what came before
     future_mask = np.isfinite(future) * trust[:, None]
     values = np.where(mask, damaged, 0.0)
     return Batch(
@@ -106,7 +110,8 @@ def alter(clean: Float, future: Float, clock: Float, rng: np.random.Generator) -
                 future_mask,
                 faulty * mask[:, -1],
             )
-        )
+        ),
+        kind=torch.from_numpy(kinds),
     )
 
 

@@ -56,7 +56,6 @@ class Config:
     seed: int = 1
     average: float = 0.999
     fast: bool = True
-    time_limit_s: float | None = None
 
 
 _SHAPE = Shape()
@@ -65,7 +64,7 @@ CONFIGS = {
     config.name: config
     for config in (
         Config("tiny", Shape(width=32, layers=1, hidden=64), 30, 16, synthetic=256, real=0),
-        Config("quick", _SHAPE, 1_000, synthetic=8_000, real=8_000, time_limit_s=150.0),
-        Config("small", _SHAPE, 18_000),
+        Config("quick", _SHAPE, 1_000, synthetic=8_000, real=8_000),
+        Config("small", _SHAPE, 32_000),
     )
 }

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the field's own name for it
 
 from models.config import Shape
+from models.faults import KINDS
 
 _LARGEST = 1e25  # beyond it float32 could overflow on the way back to channel units
 _SMALLEST = 1e-20
@@ -127,6 +128,9 @@ class Network(nn.Module):
         self.foretell = nn.Linear(shape.width, shape.patch * (len(shape.quantiles) + lags))
         self.clean = nn.Linear(shape.width, shape.patch)
         self.embed = nn.Linear(shape.width, shape.embedding)
+        # what only training asks the embedding: a sketch of the clean window, and the kind of fault
+        self.sketch = nn.Linear(shape.embedding, 2 * shape.past)
+        self.kind = nn.Linear(shape.embedding, len(KINDS) + 1)
         positions = torch.arange(1, shape.context + 1, dtype=torch.float32)[None]
         ahead = torch.arange(1, shape.horizon + 1, dtype=torch.float32)[None]
         self.register_buffer("positions", positions, persistent=False)

@@ -27,6 +27,8 @@ from models.batches import Batch
 from models.config import CONFIGS, Config
 from models.network import Network, normalize
 
+WEIGHTS = {"forecast": 1.0, "clean": 0.5, "sketch": 0.2, "kind": 0.05, "faulty": 0.2}
+
 
 def pinball(z: Tensor, target: Tensor, levels: Tensor) -> Tensor:
     """Return the quantile loss [B, H] of z [B, H, Q] against target [B, H]."""
@@ -35,7 +37,7 @@ def pinball(z: Tensor, target: Tensor, levels: Tensor) -> Tensor:
 
 
 def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
-    """Return the three losses, in normalized units.
+    """Return the losses by name, in normalized units.
 
     The forecast is weighed by how far the channel may go, so that a smooth channel's next step
     is worth learning as much as a wild one's; a future far outside is counted as just outside.
@@ -48,25 +50,30 @@ def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
     forecast = (pinball(z, target, levels) * weight).sum() / batch.future_mask.sum().clamp(min=1)
     wanted = normal.forward(batch.clean).clamp(-8, 8)
     off = F.smooth_l1_loss(cleaned, wanted, beta=0.1, reduction="none") * batch.known
+    sketch, kind = network.sketch(embedding), network.kind(embedding)
+    patches = (wanted * batch.known).view(len(wanted), network.shape.past, -1)
+    coarse = torch.cat([patches.mean(2), patches.std(2)], dim=1)
     seen = batch.mask[:, -1]
     guess = F.binary_cross_entropy_with_logits(embedding[:, 0], batch.faulty, reduction="none")
     return {
         "forecast": forecast,
         "clean": off.sum() / batch.known.sum().clamp(min=1),
+        "sketch": F.smooth_l1_loss(sketch, coarse, beta=0.3),
+        "kind": F.cross_entropy(kind, batch.kind),
         "faulty": (guess * seen).sum() / seen.sum().clamp(min=1),
     }
 
 
 def total(parts: Mapping[str, Tensor]) -> Tensor:
     """Return the one number that is lowered."""
-    return parts["forecast"] + 0.5 * parts["clean"] + 0.2 * parts["faulty"]
+    return sum((weight * parts[name] for name, weight in WEIGHTS.items()), torch.zeros(()))
 
 
-def rate(config: Config, done: float, step: int) -> float:
-    """Return the learning rate: a short rise, then a cosine to a fiftieth; `done` in [0, 1]."""
+def rate(config: Config, step: int) -> float:
+    """Return the learning rate: a short rise, then a cosine to a fiftieth."""
     if step < config.warmup:
         return config.peak_rate * (step + 1) / config.warmup
-    return config.peak_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    return config.peak_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * step / config.steps)))
 
 
 def optimizer(network: nn.Module, config: Config) -> torch.optim.AdamW:
@@ -94,11 +101,8 @@ def train(
     running: dict[str, float] = {}
     for step in range(config.steps):
         seconds = time.perf_counter() - began
-        done = max(step / config.steps, seconds / (config.time_limit_s or math.inf))
-        if done >= 1:
-            break
         for group in adam.param_groups:
-            group["lr"] = rate(config, done, step)
+            group["lr"] = rate(config, step)
         parts = losses(network, batches.draw(pool, config, rng), levels)
         adam.zero_grad(set_to_none=True)
         total(parts).backward()  # type: ignore[no-untyped-call]
