@@ -1,0 +1,180 @@
+"""The forms a command may have, from bytes to a checked `Form`; nothing is decided here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import CommandRefused
+from gateway.types import Json
+
+MAX_BYTES = 242  # the largest application payload of any LoRaWAN data rate (RP002, EU868 DR4..7)
+_HEX_FILLER = re.compile(r"0x|[\s:,]", re.IGNORECASE)
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_DEEPEST = 16
+_LARGEST = 1e300
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "lora-gateway:command")
+
+
+class Form(BaseModel):
+    """The JSON form, as strangers send it: unknown keys are refused, for they are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str | None = None
+    f_port: int | None = Field(None, validation_alias=AliasChoices("f_port", "fPort"))
+    data: str | None = None
+    hex: str | None = None
+    object: dict[str, Any] | None = None
+    confirmed: bool = False
+    expires: str | None = None
+    expires_in_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    time: str | None = None
+    by: Annotated[str, Field(max_length=64)] = ""
+
+
+def read_form(key: str | None, payload: bytes) -> Form:
+    """Return what a message on `/set` (or `/set/<key>`) asks for.
+
+    Raises
+    ------
+    CommandRefused
+        `no_payload` or `malformed`.
+
+    """
+    if not payload.strip():
+        raise CommandRefused("no_payload", "The command is empty.")
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        raise CommandRefused("malformed", "The command is neither JSON nor hex digits: send raw "
+                             'bytes as hex text or as {"data": base64}.') from None  # fmt: skip
+    if key is not None:
+        return _scalar_form(key, text)
+    if text.lstrip()[:1] not in '{["':
+        return Form(hex=text)
+    tree = _json(text)
+    try:
+        return Form.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the command"
+        raise CommandRefused("malformed", f"{where[:80]}: {first['msg']}.") from None
+
+
+def _scalar_form(key: str, text: str) -> Form:
+    if not _KEY.fullmatch(key):
+        raise CommandRefused("malformed", "A key has 1 to 64 letters, digits, `_`, `.` and `-`.")
+    value = _json(text)
+    if isinstance(value, dict | list) or value is None:
+        raise CommandRefused("malformed", f"set/{key} takes one JSON value: a number, true, false "
+                             "or a text in quotes.")  # fmt: skip
+    return Form(object={key: value})
+
+
+def _json(text: str) -> Json:
+    def refuse(constant: str) -> Json:
+        raise CommandRefused("malformed", f"{constant} is not a JSON number.")
+
+    try:
+        tree = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise CommandRefused("malformed", "The command is not valid JSON.") from None
+    _check_plain(tree, 0)
+    return tree
+
+
+def _check_plain(tree: Json, depth: int) -> None:
+    """Refuse what the server's codec could not be given, and what no text or number may be."""
+    if isinstance(tree, str) and any("\ud800" <= char <= "\udfff" for char in tree):
+        raise CommandRefused("malformed", "A text holds half of a surrogate pair.")
+    if depth > _DEEPEST:
+        raise CommandRefused("malformed", f"The object is nested deeper than {_DEEPEST}.")
+    if isinstance(tree, float | int) and not abs(tree) < _LARGEST:
+        raise CommandRefused("malformed", "A number is too large.")
+    if isinstance(tree, dict | list):
+        for value in [*tree, *tree.values()] if isinstance(tree, dict) else tree:
+            _check_plain(value, depth + 1)
+
+
+def bytes_of(form: Form) -> bytes:
+    """Return the payload; empty for an object, which the network server encodes.
+
+    Raises
+    ------
+    CommandRefused
+        `no_payload`, `ambiguous`, `malformed` or `too_large`.
+
+    """
+    given = [name for name in ("data", "hex", "object") if getattr(form, name) is not None]
+    if not given:
+        raise CommandRefused("no_payload", "Give `data`, `hex` or `object`.")
+    if len(given) > 1:
+        raise CommandRefused("ambiguous", f"Give one of {' and '.join(given)}, not both.")
+    if form.object is not None:
+        if not form.object:
+            raise CommandRefused("no_payload", "The object is empty.")
+        return b""
+    data = _base64(form.data) if form.data is not None else _hex(form.hex or "")
+    if not data:
+        raise CommandRefused("no_payload", "The command has no bytes.")
+    if len(data) > MAX_BYTES:
+        raise CommandRefused("too_large", f"{len(data)} bytes; at most {MAX_BYTES} fit.")
+    return data
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise CommandRefused("malformed", "`data` is not valid base64.") from None
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(_HEX_FILLER.sub("", text))
+    except ValueError:
+        raise CommandRefused("malformed", "The bytes are not valid hex digits.") from None
+
+
+def identity_of(form: Form | None, seed: str) -> str:
+    """Return the sender's id; without one, a UUID made from what and when, never from chance.
+
+    Raises
+    ------
+    CommandRefused
+        `malformed`: not a UUID, or the nil one.
+
+    """
+    if form is None or form.id is None:
+        return str(uuid.uuid5(_NAMESPACE, seed))
+    try:
+        found = uuid.UUID(form.id)
+    except ValueError:
+        raise CommandRefused("malformed", "`id` is not a UUID.") from None
+    if found.int == 0:
+        raise CommandRefused("malformed", "`id` must not be the nil UUID.")
+    return str(found)
+
+
+def moment_s(name: str, text: str) -> float:
+    """Return an RFC 3339 time as POSIX seconds; without a zone it is UTC.
+
+    Raises
+    ------
+    CommandRefused
+        `malformed`, naming the field.
+
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise CommandRefused("malformed", f"`{name}` is not an RFC 3339 time.") from None
