@@ -1,0 +1,238 @@
+"""What will happen on the farm: weather that must come, and faults with their device and time.
+
+The first four days hold only harmless things, so that a detector can learn: daily irrigation, two
+showers. Then faults come one after another while irrigation and rain go on. All times move a
+little with the seed.
+
+A fault counts as **detected** when an alert of one of its `alert_kinds` begins on its device from
+`start_s` to `end_s + grace_s`. An alert that fits no fault is a **false alarm**, unless a fault
+physically reaches that device too (`also`) and it begins in the same span. A cold night cools every
+thermometer outdoors and in the soil, and the greenhouse a little; a broken pipe wets both depths of
+its field and empties the tank, which the pump then refills. Coming back to normal is part of a
+fault, hence the grace. The air is cold for some hours before it freezes, hence `early_s`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+
+from gateway.sources.simulated_farm.chance import stream
+from gateway.sources.simulated_farm.weather import DAY_S, HOUR_S, ColdNight, Rain, Weather
+
+SCENARIO_DAYS = 9.0
+GRACE_S = 12 * HOUR_S
+FROST_START_S = 6 * DAY_S + 16 * HOUR_S
+FROST_DEPTHS_C = (8.0, 9.5, 11.0, 13.0, 16.0)
+FROST_C = -2.0
+STEP_S = 120.0
+"""How finely weather and world are stepped."""
+SPIN_UP_S = 3 * DAY_S
+"""Run before the start, so that soil and greenhouse have forgotten how they were set up."""
+
+MODEL_KINDS = ("spike", "stuck", "drift", "noise", "level", "rise", "fall", "leak", "dropout")
+"""What a model alert may be called: the shape is its guess, the device and time are what counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One scripted fault of one device.
+
+    `key` is the measured quantity that goes wrong ("*" for all), `size` the fault's own measure:
+    units per day of a drift, standard deviation of noise, height of spikes. `early_s` is how long
+    before the start the cause can already be seen (cold air before it freezes).
+    """
+
+    kind: str
+    device: str
+    key: str
+    start_s: float
+    end_s: float
+    size: float = 0.0
+    alert_kinds: tuple[str, ...] = MODEL_KINDS
+    also: tuple[str, ...] = ()
+    grace_s: float = GRACE_S
+    early_s: float = 0.0
+
+    def active(self, time_s: float) -> bool:
+        """Whether the fault acts at `time_s`."""
+        return self.start_s <= time_s < self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class PipeLeak:
+    """A cracked drip line: it wets the ground of a field without any irrigation."""
+
+    field: str
+    start_s: float
+    end_s: float
+    mm_h: float
+
+    def flows(self, time_s: float) -> bool:
+        """Whether water is lost at `time_s`."""
+        return self.start_s <= time_s < self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class TankLeak:
+    """A loose fitting below the tank's water line."""
+
+    start_s: float
+    end_s: float
+    l_h: float
+
+    def flows(self, time_s: float) -> bool:
+        """Whether water is lost at `time_s`."""
+        return self.start_s <= time_s < self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All of it. `faults` are in order of their start; the scenario is over at `end_s`."""
+
+    start_s: float
+    end_s: float
+    rains: tuple[Rain, ...]
+    cold_nights: tuple[ColdNight, ...]
+    pipe_leak: PipeLeak | None
+    tank_leak: TankLeak | None
+    faults: tuple[Fault, ...]
+
+
+def write_script(seed: int, start_s: float) -> Script:
+    """Return the scenario of `seed` that begins at `start_s`."""
+    random = stream(seed, "script")
+
+    def at(day: float, spread_h: float = 1.0) -> float:
+        return start_s + day * DAY_S + random.uniform(-spread_h, spread_h) * HOUR_S
+
+    rains = _rains(random, start_s)
+    pipe = PipeLeak("south", at(5.95), at(7.45), mm_h=1.4)
+    tank = TankLeak(at(7.25), at(8.6), l_h=320.0)
+    cold, below_s, above_s = _frost(seed, rains, start_s + FROST_START_S)
+    faults = (
+        Fault("noise", "greenhouse-co2", "co2", at(4.35), at(4.85), size=90.0),
+        Fault("silence", "south-air", "*", at(4.6), at(6.6), alert_kinds=("silence",)),
+        Fault("stuck", "orchard-soil-20", "*", at(4.75), at(6.9)),
+        Fault("drift", "orchard-air", "TempC_SHT", at(5.0), at(8.2), size=1.8),
+        Fault("spike", "greenhouse-climate", "TempC_SHT", at(5.5), at(5.7), size=14.0),
+        Fault(
+            "leak", "south-soil-20", "water_SOIL", pipe.start_s, pipe.end_s,
+            also=("south-soil-50", "tank", "pump"),
+        ),
+        Fault(
+            "frost", "weather", "temperature", below_s, above_s, alert_kinds=("frost",),
+            early_s=below_s - cold.start_s,
+            also=(
+                "south-air", "orchard-air", "yard-air", "greenhouse-climate",
+                "greenhouse-co2", "north-soil-20", "south-soil-20", "orchard-soil-20",
+                "north-soil-50", "south-soil-50", "orchard-soil-50",
+            ),
+        ),
+        Fault("leak", "tank", "distance", tank.start_s, tank.end_s, also=("pump",)),
+    )  # fmt: skip
+    return Script(
+        start_s=start_s,
+        end_s=start_s + SCENARIO_DAYS * DAY_S,
+        rains=rains,
+        cold_nights=(cold,),
+        pipe_leak=pipe,
+        tank_leak=tank,
+        faults=tuple(sorted(faults, key=lambda fault: fault.start_s)),
+    )
+
+
+def _frost(seed: int, rains: tuple[Rain, ...], start_s: float) -> tuple[ColdNight, float, float]:
+    """Return a night cold enough in this seed's weather, and when it falls below 0 °C and rises."""
+    for depth_c in FROST_DEPTHS_C:
+        night = ColdNight(start_s, start_s + 15 * HOUR_S, depth_c)
+        air = _air_during(seed, rains, night)
+        freezing = [time_s for time_s, air_c in air if air_c < 0.0]
+        if min(air_c for _, air_c in air) < FROST_C:
+            break
+    return night, freezing[0], freezing[-1]
+
+
+def _air_during(seed: int, rains: tuple[Rain, ...], night: ColdNight) -> list[tuple[float, float]]:
+    # The weather depends on nothing else, so it can be looked at in advance.
+    weather = Weather(seed, rains, (night,))
+    time_s = night.start_s - FROST_START_S - SPIN_UP_S
+    until_s = night.end_s + 6 * HOUR_S
+    air = []
+    while time_s < until_s:
+        time_s += STEP_S
+        sky = weather.step(time_s, STEP_S)
+        if time_s >= night.start_s:
+            air.append((time_s, sky.air_c))
+    return air
+
+
+def _rains(random: Random, start_s: float) -> tuple[Rain, ...]:
+    def shower(day: float, hours: float, mm_h: float) -> Rain:
+        begins = start_s + day * DAY_S + random.uniform(-2.0, 2.0) * HOUR_S
+        lasts = hours * HOUR_S * random.uniform(0.8, 1.2)
+        return Rain(begins, begins + lasts, mm_h * random.uniform(0.8, 1.2))
+
+    scripted = [
+        shower(-2.3, 4.0, 2.0), shower(1.6, 3.0, 3.2), shower(2.9, 5.0, 1.8), shower(5.2, 3.0, 3.5),
+    ]  # fmt: skip
+    # Beyond the scenario the farm goes on, with a shower every few days.
+    day = SCENARIO_DAYS
+    while day < 400.0:  # noqa: PLR2004 - longer than anybody watches
+        day += random.uniform(1.5, 5.0)
+        scripted.append(shower(day, random.uniform(1.0, 6.0), random.uniform(0.8, 4.0)))
+    return tuple(scripted)
+
+
+# --- how a run is judged ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAlert:
+    """A `new` alert of the daemon: on which device (its DevEUI), of what kind, and since when."""
+
+    id: str
+    dev_eui: str
+    kind: str
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one fault; `delay_s` and `alert_id` are None when it was missed."""
+
+    fault: Fault
+    dev_eui: str
+    delay_s: float | None
+    alert_id: str | None
+
+
+def judge(
+    faults: Iterable[Fault], alerts: Iterable[SeenAlert], euis: dict[str, str], now_s: float
+) -> tuple[tuple[Outcome, ...], int]:
+    """Return the outcome of every fault that has begun by `now_s`, and the false alarms.
+
+    `euis` gives the DevEUI of each device name.
+    """
+    begun = [fault for fault in faults if fault.start_s <= now_s]
+    seen = sorted(alerts, key=lambda alert: (alert.time_s, alert.id))
+    outcomes = tuple(_outcome(fault, seen, euis[fault.device]) for fault in begun)
+    strays = [alert for alert in seen if not any(_explains(f, alert, euis) for f in begun)]
+    return outcomes, len(strays)
+
+
+def _outcome(fault: Fault, seen: list[SeenAlert], dev_eui: str) -> Outcome:
+    for alert in seen:
+        on_time = fault.start_s <= alert.time_s <= fault.end_s + fault.grace_s
+        if alert.dev_eui == dev_eui and alert.kind in fault.alert_kinds and on_time:
+            return Outcome(fault, dev_eui, alert.time_s - fault.start_s, alert.id)
+    return Outcome(fault, dev_eui, None, None)
+
+
+def _explains(fault: Fault, alert: SeenAlert, euis: dict[str, str]) -> bool:
+    reached = {euis[fault.device], *(euis[name] for name in fault.also)}
+    return (
+        alert.dev_eui in reached
+        and fault.start_s - fault.early_s <= alert.time_s <= fault.end_s + fault.grace_s
+    )
