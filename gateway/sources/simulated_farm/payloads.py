@@ -25,10 +25,10 @@ def soil_probe(battery_v: float, moisture_pct: float, soil_c: float, ec_us_cm: f
         round(ec_us_cm), 0,
     )  # fmt: skip
     return data, {
-        "BatV": round(battery_v, 3),
+        "BatV": round(battery_v * 1000) / 1000,
         "TempC_DS18B20": 0.0,
-        "water_SOIL": round(moisture_pct, 2),
-        "temp_SOIL": round(soil_c, 2),
+        "water_SOIL": round(moisture_pct * 100) / 100,
+        "temp_SOIL": round(soil_c * 100) / 100,
         "conduct_SOIL": float(round(ec_us_cm)),
         "i_flag": 0.0,
     }
@@ -44,10 +44,10 @@ def air_probe(battery_v: float, air_c: float, humidity_pct: float) -> Encoded:
         0xC000 | round(battery_v * 1000), round(air_c * 100), round(humidity_pct * 10), 0,
     )  # fmt: skip
     return data, {
-        "BatV": round(battery_v, 3),
+        "BatV": round(battery_v * 1000) / 1000,
         "Bat_status": 3.0,
-        "TempC_SHT": round(air_c, 2),
-        "Hum_SHT": round(humidity_pct, 1),
+        "TempC_SHT": round(air_c * 100) / 100,
+        "Hum_SHT": round(humidity_pct * 10) / 10,
         "Ext_sensor": "No external sensor",
     }
 
@@ -59,7 +59,7 @@ def tank_probe(battery_v: float, distance_mm: float) -> Encoded:
     """
     data = struct.pack(">HHBhB", round(battery_v * 1000), round(distance_mm), 0, 0, 1)
     return data, {
-        "Bat": round(battery_v, 3),
+        "Bat": round(battery_v * 1000) / 1000,
         "distance": float(round(distance_mm)),
         "Interrupt_flag": 0.0,
         "Sensor_flag": 1.0,
@@ -80,10 +80,10 @@ def room_air(
     )  # fmt: skip
     return data, {
         "battery": float(round(battery_pct)),
-        "temperature": round(air_c, 1),
+        "temperature": round(air_c * 10) / 10,
         "humidity": humidity / 2,
         "co2": float(round(co2_ppm)),
-        "pressure": round(pressure_hpa, 1),
+        "pressure": round(pressure_hpa * 10) / 10,
     }
 
 
@@ -97,7 +97,7 @@ def dust(air_c: float, humidity_pct: float, pm2_5: float, pm10: float) -> Encode
         + b"\x0c\x7d" + struct.pack("<H", round(pm10))
     )  # fmt: skip
     return data, {
-        "temperature": round(air_c, 1),
+        "temperature": round(air_c * 10) / 10,
         "humidity": humidity / 2,
         "pm2_5": float(round(pm2_5)),
         "pm10": float(round(pm10)),
@@ -125,7 +125,10 @@ def current(amperes: float, amp_hours: float) -> Encoded:
         b"\x03\x97" + struct.pack("<I", round(amp_hours * 100))
         + b"\x04\x99" + struct.pack("<H", round(amperes * 10))
     )  # fmt: skip
-    return data, {"current": round(amperes, 1), "total_current": round(amp_hours, 2)}
+    return data, {
+        "current": round(amperes * 10) / 10,
+        "total_current": round(amp_hours * 100) / 100,
+    }
 
 
 def weather_station(
@@ -145,11 +148,11 @@ def weather_station(
         round(wind_m_s * 10), round(wind_deg) % 360, tips & 0xFFFF, round(light_lux / 10),
     )  # fmt: skip
     return data, {
-        "BatV": round(battery_v, 3),
-        "temperature": round(air_c, 1),
+        "BatV": round(battery_v * 1000) / 1000,
+        "temperature": round(air_c * 10) / 10,
         "humidity": float(round(humidity_pct)),
-        "pressure": round(pressure_hpa, 1),
-        "wind_speed": round(wind_m_s, 1),
+        "pressure": round(pressure_hpa * 10) / 10,
+        "wind_speed": round(wind_m_s * 10) / 10,
         "wind_direction": float(round(wind_deg) % 360),
         "rain_total": round(tips * 0.2, 1),
         "illuminance": round(light_lux / 10) * 10.0,
@@ -162,9 +165,9 @@ def valve(battery_v: float, *, is_open: bool, flow_l_min: float, metered_l: floa
         ">HBHI", round(battery_v * 1000), is_open, round(flow_l_min * 10), round(metered_l)
     )
     return data, {
-        "BatV": round(battery_v, 3),
+        "BatV": round(battery_v * 1000) / 1000,
         "valve": "open" if is_open else "closed",
-        "flow": round(flow_l_min, 1),
+        "flow": round(flow_l_min * 10) / 10,
         "total_volume": float(round(metered_l)),
     }
 
