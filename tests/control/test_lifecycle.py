@@ -9,8 +9,8 @@ from gateway.config import DownlinkConfig
 from gateway.control import FINAL, DownlinkTracker
 from gateway.types import (
     Ack,
-    DeviceInfo,
     DevEui,
+    DeviceInfo,
     Downlink,
     DownlinkState,
     Join,
@@ -77,9 +77,10 @@ def tracker(*, confirmed: bool = False, queued: bool = True) -> DownlinkTracker:
     ],
 )
 def test_every_order_of_events_ends_where_it_should(
+    *,
     events: list[TxAck | Ack | ServerLog],
     confirmed: bool,
-    states: list[str],  # noqa: FBT001
+    states: list[str],
 ) -> None:
     made = tracker(confirmed=confirmed)
     changes = [change for event in events for change in made.on_event(event)]

@@ -1,0 +1,142 @@
+"""The one way in: facts and verdicts of each uplink, and the passing of time, to alert events.
+
+What comes out is a function of the sequence of calls alone: the same input again gives the same
+ids. The rules, in the order they are asked: `silence`, the user's thresholds and physical ranges,
+the model. Each holds its own open alerts and begins and ends them in one shared book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.alerts.book import AlertBook
+from gateway.alerts.episodes import RULE as MODEL_RULE
+from gateway.alerts.episodes import ModelRule
+from gateway.alerts.silence import RULE as SILENCE_RULE
+from gateway.alerts.silence import SITE_RULE, SilenceRule
+from gateway.alerts.thresholds import PHYSICAL, ThresholdRule, limits_of
+from gateway.alerts.water import WaterLedger
+from gateway.config import Config
+from gateway.errors import ConfigError
+from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Verdict
+
+_RESERVED = frozenset({MODEL_RULE, SILENCE_RULE, SITE_RULE})
+
+
+class AlertEngine:
+    """Decides what people are told.
+
+    Raises
+    ------
+    ConfigError
+        A threshold has the name of a built-in rule.
+
+    """
+
+    def __init__(self, config: Config, model_name: str = "") -> None:
+        for rule in config.alerts.threshold:
+            if rule.name in _RESERVED:
+                raise ConfigError(
+                    f"alerts.threshold.name = {rule.name!r} is the name of a built-in rule; "
+                    "choose another."
+                )
+        self._names = {DevEui(eui): device.name for eui, device in config.devices.items()}
+        self._book = AlertBook()
+        self._water = WaterLedger({eui: device.area for eui, device in config.devices.items()})
+        self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name)
+        limits = (*limits_of(config.alerts.threshold), *PHYSICAL)
+        self._thresholds = ThresholdRule(self._book, limits)
+        self._model = ModelRule(self._book, self._water, model_name)
+        self._orphans: list[Alert] = []
+
+    def heard(
+        self, device: DeviceInfo, time_s: float, received_s: float, *, late: bool = False
+    ) -> list[AlertEvent]:
+        """Take the fact that a device was heard; a late uplink says nothing about now."""
+        del time_s  # silence is counted by our own clock: a device's may be wrong
+        device = self._named(device)
+        self._silence.name(device.dev_eui, device.name)
+        return [] if late else self._silence.heard(device.dev_eui, received_s)
+
+    def consider(
+        self,
+        device: DeviceInfo,
+        verdicts: Sequence[Verdict],
+        readings: Sequence[Reading],
+        now_s: float,
+        *,
+        late: bool = False,
+    ) -> list[AlertEvent]:
+        """Judge one uplink. Late ones only add to what is known of rain and irrigation.
+
+        So the last day's readings may be given again as late after a restart.
+        """
+        device = self._named(device)
+        self._water.note(device, readings)
+        if late:
+            return []
+        events = self._thresholds.consider(device, readings)
+        units = {reading.channel: reading.unit for reading in readings}
+        return events + self._model.consider(device, verdicts, units, now_s)
+
+    def tick(self, now_s: float) -> list[AlertEvent]:
+        """Look at what is missing: silent devices, and alerts nobody feeds any more."""
+        events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
+        self._orphans.clear()
+        return events + self._silence.tick(now_s) + self._model.tick(now_s)
+
+    def restore(
+        self,
+        open_alerts: Sequence[Alert],
+        activity: Mapping[DevEui, Sequence[float]],
+        now_s: float,
+        devices: Sequence[DeviceInfo] = (),
+    ) -> None:
+        """Continue where the last run stopped. Alerts of rules that are gone end at the next tick.
+
+        `activity` holds each device's newest reception times (ascending, our clock), `devices` what
+        is known of them.
+        """
+        for device in devices:
+            self._silence.name(device.dev_eui, self._named(device).name)
+        self._silence.restore({eui: list(times) for eui, times in activity.items()}, now_s)
+        for alert in open_alerts:
+            self._book.restore(alert)
+            if alert.rule == MODEL_RULE and alert.reason:
+                self._model.restore(alert, now_s)
+            elif alert.rule in (SILENCE_RULE, SITE_RULE):
+                self._silence.restore_alert(alert)
+            elif alert.rule in self._thresholds.names and alert.reason:
+                self._thresholds.restore(alert)
+            else:
+                self._orphans.append(alert)
+
+    def available(self, dev_eui: DevEui) -> bool:
+        """Say whether a device was heard as lately as it should be."""
+        return self._silence.available(dev_eui)
+
+    def availability_changes(self) -> list[tuple[DevEui, bool]]:
+        """Return whose availability has changed since this was last asked."""
+        return self._silence.changes()
+
+    def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
+        """Drop a device; its open alerts end."""
+        self._water.forget(dev_eui)
+        return (
+            self._silence.forget(dev_eui)
+            + self._thresholds.forget(dev_eui)
+            + self._model.forget(dev_eui)
+        )
+
+    def open(self) -> list[Alert]:
+        """Return what is wrong now, oldest first."""
+        return self._book.alerts()
+
+    def _named(self, device: DeviceInfo) -> DeviceInfo:
+        name = self._names.get(device.dev_eui, "")
+        if not name or name == device.name:
+            return device
+        return DeviceInfo(
+            dev_eui=device.dev_eui, name=name, profile_id=device.profile_id, profile=device.profile,
+            application_id=device.application_id, application=device.application, tags=device.tags,
+        )  # fmt: skip

@@ -1,0 +1,77 @@
+"""How often one device speaks, learned from its own newest intervals.
+
+Regular devices get a limit of a few usual intervals, with room for lost frames. Event-driven ones
+(doors, leak contacts) have heavy tails: their limit is a multiple of the longest interval seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.config import SilenceConfig
+
+KEPT = 64
+NEEDED = 4
+_SAME_MESSAGE_S = 1.0
+_HEAVY_TAIL = 4.0
+_TAIL_FACTOR = 3.0
+_LOSS_FACTOR = 2.0
+_ALIKE = 2.0
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """The newest intervals of one device, and what follows from them.
+
+    `limit_s` is None until NEEDED intervals are known. `usual_s` is the upper quartile, so that a
+    device which sends two frames at a time is known by its pauses.
+    """
+
+    settings: SilenceConfig
+    last_s: float | None = None
+    intervals: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    outlier_s: float | None = None
+    usual_s: float = 0.0
+    limit_s: float | None = None
+    regular: bool = False
+
+    def hear(self, received_s: float, *, learn: bool = True) -> None:
+        """Take the time of one reception; `learn` is False when the interval says nothing."""
+        last_s, self.last_s = self.last_s, max(received_s, self.last_s or received_s)
+        if last_s is None or not learn:
+            return
+        interval_s = received_s - last_s
+        if interval_s < _SAME_MESSAGE_S:
+            return
+        if self.regular and self.limit_s is not None and interval_s > self.limit_s:
+            self._slower(interval_s)
+        else:
+            self.outlier_s = None
+            self.intervals.append(min(interval_s, self.settings.max_s))
+        self._settle()
+
+    def _slower(self, interval_s: float) -> None:
+        """One interval past the limit is an outage; two alike are a new rhythm."""
+        before_s, self.outlier_s = self.outlier_s, interval_s
+        if before_s is None or not 1 / _ALIKE < interval_s / before_s < _ALIKE:
+            return
+        self.intervals.clear()
+        # Known twice already: filled up so that the new rhythm has a limit of its own at once.
+        self.intervals.extend([before_s, interval_s] * (NEEDED // 2))
+
+    def _settle(self) -> None:
+        if len(self.intervals) < NEEDED:
+            return
+        ordered = sorted(self.intervals)
+        count = len(ordered)
+        median = ordered[count // 2]
+        self.usual_s = ordered[min(count - 1, (3 * count) // 4)]
+        high = ordered[min(count - 1, (19 * count) // 20)]
+        self.regular = high <= _HEAVY_TAIL * median
+        wanted = (
+            max(self.settings.intervals * self.usual_s, _LOSS_FACTOR * high)
+            if self.regular
+            else _TAIL_FACTOR * ordered[-1]
+        )
+        self.limit_s = min(max(wanted, self.settings.min_s), self.settings.max_s)
