@@ -1,1 +1,46 @@
-"""."""
+"""The gateway's memory: one SQLite file, one writer, one row per uplink. See README.md here."""
+
+from gateway.store.backup import check_backup
+from gateway.store.cursor import (
+    HistoryCursor,
+    missed,
+    next_gap,
+    pending,
+    published,
+    without_pruned,
+)
+from gateway.store.failures import StoreDamaged, StoreFull
+from gateway.store.records import (
+    BackupReport,
+    Batch,
+    Committed,
+    Counts,
+    DeviceRecord,
+    EventRecord,
+    Pruned,
+    StoredUplink,
+    UplinkRecord,
+)
+from gateway.store.store import Store
+
+__all__ = [
+    "BackupReport",
+    "Batch",
+    "Committed",
+    "Counts",
+    "DeviceRecord",
+    "EventRecord",
+    "HistoryCursor",
+    "Pruned",
+    "Store",
+    "StoreDamaged",
+    "StoreFull",
+    "StoredUplink",
+    "UplinkRecord",
+    "check_backup",
+    "missed",
+    "next_gap",
+    "pending",
+    "published",
+    "without_pruned",
+]

@@ -1,0 +1,188 @@
+"""The file: opening it soundly, keeping a second daemon out, and room for a full disk.
+
+Beside `gateway.db` lie SQLite's own `-wal` and `-shm`, `-lock` (held while a daemon writes) and
+`-reserve` (space given up when the disk is full, so that old rows can be deleted at all).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+from gateway.errors import StoreError
+from gateway.store import schema
+from gateway.store.failures import StoreDamaged, translate
+
+RESERVE_BYTES = 8 << 20
+"""Twice the WAL, which must fit into the file before anything can be deleted."""
+
+_QUICK_CHECK_BYTES = 32 << 20
+"""Up to here every page is looked at when opening; above, that would take longer than a start."""
+
+_WAL_PAGES = 1000
+WAL_BYTES = _WAL_PAGES * (4096 + 24)
+"""What the WAL comes to between checkpoints; a single large batch may exceed it for a while."""
+
+_BUSY_S = 5.0
+
+
+def connect(path: Path, *, durable: bool = True, read_only: bool = False) -> sqlite3.Connection:
+    """Open one connection in autocommit mode, usable from whichever single thread owns it.
+
+    `durable` syncs the WAL at every commit: what was committed survives a power cut. Without it
+    only the process may die.
+    """
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    try:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(path: Path, *, durable: bool = True) -> sqlite3.Connection:
+    """Open for writing: check, create or migrate.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be opened, is of a newer version, or is damaged (`StoreDamaged`).
+
+    """
+    try:
+        connection = connect(path, durable=durable)
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+    try:
+        refuse_newer(connection, path)
+        if not schema.version_of(connection):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        _turn_wal_on(connection, path)
+        check(connection, path)
+        schema.migrate(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise translate(error, path) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _turn_wal_on(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise StoreError(f"{path}: this file system allows no WAL. Use a local disk.")
+
+
+def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """Leave a newer program's file alone.
+
+    Raises
+    ------
+    StoreError
+        The file has taken steps that this program does not know.
+
+    """
+    version = schema.version_of(connection)
+    if version > schema.VERSION:
+        raise StoreError(
+            f"{path} is of version {version}, this program knows {schema.VERSION}. Install the "
+            "newer lora-gateway again, or restore a backup made by this one."
+        )
+
+
+def check(connection: sqlite3.Connection, path: Path, *, thorough: bool = False) -> None:
+    """Look for damage: all of a small file, the ends of every table of a large one.
+
+    Raises
+    ------
+    StoreDamaged
+        Something does not fit together.
+    sqlite3.Error
+        SQLite itself stumbled over it.
+
+    """
+    if thorough or path.stat().st_size <= _QUICK_CHECK_BYTES:
+        found = connection.execute(
+            f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)"
+        ).fetchone()[0]
+        if found != "ok":
+            raise StoreDamaged(
+                f"{path} is damaged ({found}). Restore a backup with `lora-gateway restore`, or "
+                "move the file away to begin a fresh one."
+            )
+        return
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    for (name,) in tables:
+        for order in ("ASC", "DESC"):
+            connection.execute(f"SELECT * FROM {name} ORDER BY 1 {order} LIMIT 1").fetchall()  # noqa: S608
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged database out of the way, under the first free name; return that name."""
+    number = 1
+    while (target := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(target)
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+    return target
+
+
+def lock(path: Path) -> int:
+    """Take the file for this process and return the lock's descriptor; closing it lets go.
+
+    Raises
+    ------
+    StoreError
+        Another process has it, or the folder cannot be written.
+
+    """
+    name = path.with_name(path.name + "-lock")
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StoreError(
+            f"{name} cannot be written: {error.strerror}. Create the folder and give it to the "
+            "service's user."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise StoreError(
+            f"{path} is in use by another lora-gateway. Stop that one, or give this one a "
+            "different [store] path."
+        ) from error
+    return descriptor
+
+
+def reserve(path: Path) -> None:
+    """Set space aside for the day the disk is full, if there is plenty now."""
+    name = _reserve_of(path)
+    if name.exists() or shutil.disk_usage(path.parent).free < 4 * RESERVE_BYTES:
+        return
+    with contextlib.suppress(OSError), name.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+
+def release_reserve(path: Path) -> None:
+    """Give the space set aside to whoever needs it now."""
+    _reserve_of(path).unlink(missing_ok=True)
+
+
+def _reserve_of(path: Path) -> Path:
+    return path.with_name(path.name + "-reserve")

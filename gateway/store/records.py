@@ -1,0 +1,141 @@
+"""What goes into the store and what comes out: frozen data, no database in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.store.cursor import HistoryCursor
+from gateway.types import (
+    AlertEvent,
+    DevEui,
+    DeviceInfo,
+    Downlink,
+    Json,
+    Message,
+    Reading,
+    Rejected,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkRecord:
+    """One uplink with all that was made of it: the unit of storage.
+
+    `uid` is the uplink's own id, stored at most once. Readings and verdicts are of `dev_eui`.
+    """
+
+    uid: str
+    dev_eui: DevEui
+    dev_addr: str
+    f_cnt: int
+    time_s: float
+    received_s: float
+    late: bool = False
+    readings: tuple[Reading, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUplink:
+    """An uplink as it was stored: `seq` rises with every uplink and is never used again.
+
+    Verdicts come back without their forecast and with seven significant digits.
+    """
+
+    seq: int
+    record: UplinkRecord
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """Something other than an uplink happened to a device (`kind`: join, log, status, ...)."""
+
+    dev_eui: DevEui
+    kind: str
+    time_s: float
+    detail: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """A device as last known: who it is, its session and its newest frame counter."""
+
+    info: DeviceInfo
+    first_seen_s: float
+    last_seen_s: float
+    dev_addr: str = ""
+    f_cnt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything one turn of the pipeline decided, committed as a whole or not at all.
+
+    `messages` holds durable messages, for the outbox; others are ignored. `seen` holds further
+    ids (of joins, statuses) to be known as duplicates later; `seen_s` is when they came.
+    """
+
+    uplinks: tuple[UplinkRecord, ...] = ()
+    alerts: tuple[AlertEvent, ...] = ()
+    messages: tuple[Message, ...] = ()
+    downlinks: tuple[Downlink, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    events: tuple[EventRecord, ...] = ()
+    devices: tuple[DeviceRecord, ...] = ()
+    seen: tuple[str, ...] = ()
+    seen_s: float = 0.0
+    cursor: HistoryCursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did: `new` maps each uplink id that was stored to its seq.
+
+    `head` is the newest seq in the store (0 when empty); `duplicates` were there before; `freed`
+    is how many of the oldest uplinks had to go because the disk was full (0: all is well).
+    """
+
+    head: int
+    new: Mapping[str, int] = field(default_factory=dict)
+    duplicates: tuple[str, ...] = ()
+    freed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one bounded step of retention removed; `more` says that another step is due."""
+
+    uplinks: int = 0
+    events: int = 0
+    alerts: int = 0
+    downlinks: int = 0
+    messages: int = 0
+    pages: int = 0
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the store holds."""
+
+    uplinks: int
+    devices: int
+    alerts_open: int
+    alerts: int
+    downlinks_open: int
+    outbox: int
+    events: int
+    quarantined: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """What a sound backup holds; `newest_s` is None when it has no uplink."""
+
+    version: int
+    uplinks: int
+    devices: int
+    newest_s: float | None
