@@ -1,1 +1,18 @@
-"""."""
+"""Windows to verdicts and forecasts: model packs, the ONNX session, heads, calibration."""
+
+from gateway.inference.detector import HISTORY, Detector
+from gateway.inference.forecaster import forecast
+from gateway.inference.model import Model, Outputs
+from gateway.inference.pack import BUILTIN, Pack, load_model, read_pack
+
+__all__ = [
+    "BUILTIN",
+    "HISTORY",
+    "Detector",
+    "Model",
+    "Outputs",
+    "Pack",
+    "forecast",
+    "load_model",
+    "read_pack",
+]

@@ -1,0 +1,88 @@
+"""The picture of a backtest: what was observed, what was expected, what was abnormal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gateway.commands.series import Table
+from gateway.errors import GatewayError
+from gateway.types import Status
+
+if TYPE_CHECKING:
+    from gateway.commands.backtest import Judged
+
+_MOST_COLUMNS = 12
+_WIDTH_IN, _HEIGHT_IN = 14.0, 3.6
+
+
+def draw(table: Table, judged: dict[str, Judged], out: Path) -> None:
+    """Draw every column (at most 12) to an image whose kind its suffix says.
+
+    Raises
+    ------
+    GatewayError
+        Matplotlib is not installed, or the file cannot be written.
+
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - an extra
+
+        mpl.use("Agg")
+        from matplotlib import pyplot  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise GatewayError(
+            "--plot needs matplotlib: install the extra, `pip install 'lora-gateway[plot]'`."
+        ) from error
+    names = list(judged)[:_MOST_COLUMNS]
+    figure, axes = pyplot.subplots(
+        2 * len(names), 1, sharex=True, squeeze=False, layout="constrained",
+        figsize=(_WIDTH_IN, _HEIGHT_IN * len(names)), height_ratios=[3, 1] * len(names),
+    )  # fmt: skip
+    order = table.order()
+    times = [datetime.fromtimestamp(second, UTC) for second in table.times_s[order].tolist()]
+    for at, name in enumerate(names):
+        value_axis, score_axis = axes[2 * at, 0], axes[2 * at + 1, 0]
+        _column(value_axis, score_axis, times, table.columns[name][order], judged[name], order)
+        value_axis.set_title(name, loc="left", fontsize=10)
+    axes[0, 0].legend(loc="upper left", fontsize=8)
+    try:
+        figure.savefig(out, dpi=110)
+    except (OSError, ValueError) as error:
+        raise GatewayError(f"{out} cannot be written: {error}.") from error
+    finally:
+        pyplot.close(figure)
+
+
+def _column(  # noqa: ANN202 - matplotlib has no types
+    value_axis: Any,  # noqa: ANN401
+    score_axis: Any,  # noqa: ANN401
+    times: list[datetime],
+    observed: np.ndarray[Any, np.dtype[np.float64]],
+    judged: Judged,
+    order: np.ndarray[Any, np.dtype[np.intp]],
+):
+    verdicts = [judged.verdicts[row] for row in order]
+    band = np.array([
+        verdict.expected if verdict and verdict.expected else (np.nan, np.nan, np.nan)
+        for verdict in verdicts
+    ])  # fmt: skip
+    abnormal = np.array([bool(v and v.status is Status.ANOMALOUS) for v in verdicts])
+    score = np.array([v.score if v and v.score is not None else np.nan for v in verdicts])
+    value_axis.fill_between(times, band[:, 0], band[:, 2], alpha=0.3, lw=0, label="expected 98 %")
+    value_axis.plot(times, observed, "k.-", lw=0.6, ms=1.5, label="observed")
+    marked = np.where(abnormal, observed, np.nan)
+    value_axis.plot(times, marked, "r.", ms=4, label="anomalous")
+    seen = observed[np.isfinite(observed)]
+    if seen.size:
+        margin = 0.1 * (seen.max() - seen.min()) + 1e-9
+        value_axis.set_ylim(seen.min() - margin, seen.max() + margin)
+    score_axis.plot(times, score, lw=0.6)
+    score_axis.fill_between(
+        times, 0, 1, where=abnormal, transform=score_axis.get_xaxis_transform(),
+        color="red", alpha=0.25, lw=0,
+    )  # fmt: skip
+    score_axis.set_ylabel("score")

@@ -1,0 +1,68 @@
+"""From p-values to a status: persistence at the start, patience at the end.
+
+An abnormal sample alone is not yet an anomaly: `persistence` of the newest `persistence_of` must
+be, unless one is so extreme that it cannot wait. An episode ends after as many calm samples in a
+row as `persistence_of`; an episode of one extreme sample ends with the first calm one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.config import InferenceConfig
+
+_CALM = 8.0
+"""A sample is calm when its p-value is this many times that of an abnormal one."""
+
+ACCEPT_AFTER_S = 43200.0
+ACCEPT_AFTER_SAMPLES = 48
+"""An episode that has lasted this long is the channel's new normal, and is learned."""
+
+
+@dataclass(slots=True)
+class Episode:
+    """Where one channel stands."""
+
+    config: InferenceConfig
+    recent: deque[bool] = field(init=False)
+    since_s: float | None = None
+    samples: int = 0
+    calm: int = 0
+    sudden: bool = False
+    pattern: str = ""
+
+    def __post_init__(self) -> None:
+        self.recent = deque(maxlen=self.config.persistence_of)
+
+    @property
+    def active(self) -> bool:
+        """Whether the newest sample belongs to an anomaly."""
+        return self.since_s is not None
+
+    def step(self, time_s: float, p: float, *, extreme: bool) -> bool:
+        """Take the next sample's p-value; return whether it is anomalous."""
+        abnormal = p < self.config.false_alarm_p
+        self.recent.append(abnormal)
+        persistent = sum(self.recent) >= self.config.persistence
+        if self.active:
+            self._go_on(p, persistent=persistent)
+        elif persistent or extreme:
+            self.since_s, self.samples, self.calm = time_s, 0, 0
+            self.sudden, self.pattern = not persistent, ""
+        self.samples += self.active
+        return self.active
+
+    def _go_on(self, p: float, *, persistent: bool) -> None:
+        self.sudden = self.sudden and not persistent
+        self.calm = self.calm + 1 if p >= _CALM * self.config.false_alarm_p else 0
+        if self.calm >= (1 if self.sudden else self.config.persistence_of):
+            self.since_s, self.pattern = None, ""
+            self.recent.clear()
+
+    def learns(self, time_s: float) -> bool:
+        """Whether the sample may teach the calibration what is normal."""
+        if self.since_s is None:
+            return True
+        lasted = time_s - self.since_s >= ACCEPT_AFTER_S
+        return lasted and self.samples >= ACCEPT_AFTER_SAMPLES

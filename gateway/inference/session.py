@@ -1,0 +1,80 @@
+"""An ONNX Runtime session that stays small: one thread, no spinning, no arena."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from gateway.errors import PackError
+from gateway.inference.model import Outputs
+from gateway.types import FloatArray
+
+INPUTS = ("values", "mask", "clock")
+OUTPUTS = ("quantiles", "reconstruction", "embedding")
+_ERROR_ONLY = 3
+
+
+class OnnxModel:
+    """A loaded model: `Model` by means of ONNX Runtime on the CPU.
+
+    `threads` is 1 in the daemon, which shares its cores, and may be 2 for work on files.
+
+    Raises
+    ------
+    PackError
+        `not_loadable`: the runtime refuses the graph.
+
+    """
+
+    def __init__(
+        self, graph: bytes, *, name: str, context: int, horizon: int, threads: int = 1
+    ) -> None:
+        self.name = name
+        self.context = context
+        self.horizon = horizon
+        try:
+            self._session: Any = ort.InferenceSession(
+                graph, options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001 - the runtime's errors share no base but this
+            raise PackError(
+                "not_loadable",
+                f"ONNX Runtime {ort.__version__} cannot load the model: {_first_line(error)}.",
+                "Export it for opset 18 with standard operators and no external data.",
+            ) from error
+
+    def run(self, values: FloatArray, mask: FloatArray, clock: FloatArray) -> Outputs:
+        """Judge a batch; see `Model`."""
+        fed = dict(zip(INPUTS, (values, mask, clock), strict=True))
+        quantiles, reconstruction, embedding = self._session.run(list(OUTPUTS), fed)
+        return Outputs(
+            np.asarray(quantiles, np.float32),
+            np.asarray(reconstruction, np.float32),
+            np.asarray(embedding, np.float32),
+        )
+
+    def signature(self) -> dict[str, tuple[tuple[object, ...], str]]:
+        """Return the shape and type of every input and output by name."""
+        nodes = [*self._session.get_inputs(), *self._session.get_outputs()]
+        return {node.name: (tuple(node.shape), str(node.type)) for node in nodes}
+
+
+def options(threads: int) -> Any:  # noqa: ANN401 - the runtime has no types
+    """Return session options for a machine that has other work to do."""
+    made = ort.SessionOptions()
+    made.intra_op_num_threads = threads
+    made.inter_op_num_threads = 1
+    made.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    made.enable_cpu_mem_arena = False
+    made.enable_mem_pattern = False
+    made.log_severity_level = _ERROR_ONLY
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    made.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return made
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200].rstrip(".") if lines else type(error).__name__
