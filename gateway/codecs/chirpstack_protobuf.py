@@ -94,7 +94,7 @@ def _up(event: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _reception(info: Any) -> dict[str, Any]:  # noqa: ANN401
-    tree = {"gatewayId": info.gateway_id, "rssi": info.rssi, "snr": info.snr}
+    tree = {"gatewayId": info.gateway_id, "rssi": info.rssi, "snr": _single(info.snr)}
     if info.HasField("ns_time"):
         tree["nsTime"] = _time(info.ns_time)
     return tree
@@ -144,7 +144,7 @@ def _status(event: Any) -> dict[str, Any]:  # noqa: ANN401
         "margin": event.margin,
         "externalPowerSource": event.external_power_source,
         "batteryLevelUnavailable": event.battery_level_unavailable,
-        "batteryLevel": event.battery_level,
+        "batteryLevel": _single(event.battery_level),
     }
 
 
@@ -174,6 +174,11 @@ def _enum_name(enum: str, number: int) -> str:
     """Return the constant's name; a number newer than our copy of the definition stays a number."""
     known = getattr(_integration(), enum).DESCRIPTOR.values_by_number
     return str(known[number].name) if number in known else str(number)
+
+
+def _single(number: float) -> float:
+    """Return a 32-bit float as people write it: 13.8, not 13.800000190734863."""
+    return float(f"{number:.7g}")
 
 
 def _time(stamp: Any) -> str:  # noqa: ANN401

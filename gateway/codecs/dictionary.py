@@ -21,6 +21,9 @@ _DECIMAL = re.compile(r"(?<=[0-9])[._-](?=[0-9])")
 _WORDS = re.compile(r"[\s._-]+|(?<=[a-z])(?=[A-Z])")
 _NUMBERED = re.compile(r"([^\W\d]*)(\d{1,4})(cm|mm|m|inch|in|ft)?", re.IGNORECASE)
 
+_MOST_WORDS = 8
+"""A key of more words is nobody's spelling, and not worth the time to take apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -154,17 +157,22 @@ class KeyDictionary:
     def _qualified(self, key: str) -> Meaning | None:
         """Look the key up without one number or qualifying word, the last such first."""
         words = [word for word in _WORDS.split(key) if word]
+        if len(words) > _MOST_WORDS:
+            return None
         for place in range(len(words) - 1, -1, -1):
             base, suffix = self._split_word(words[place])
             if not suffix:
                 continue
-            before = words[:place]
-            if not base and before and before[-1].casefold() in self._counted:
-                before.pop()
-            rest = "_".join([*before, base, *words[place + 1 :]])
-            if (meaning := self.spellings.get(normalize(rest))) is not None:
+            before, after = words[:place], words[place + 1 :]
+            meaning = self._joined([*before, base, *after])
+            if meaning is None and not base and before and before[-1].casefold() in self._counted:
+                meaning = self._joined([*before[:-1], *after])
+            if meaning is not None:
                 return replace(meaning, channel=f"{meaning.channel}.{suffix}")
         return None
+
+    def _joined(self, words: Collection[str]) -> Meaning | None:
+        return self.spellings.get(normalize("_".join(words)))
 
     def _split_word(self, word: str) -> tuple[str, str]:
         lower = word.casefold()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.codecs.dictionary import KeyDictionary, Meaning, normalize
@@ -13,7 +13,7 @@ from gateway.types import DeviceInfo, ReadingKind
 
 MAX_CHANNEL = 64
 
-_PLANS = 1024
+_MOST_KEPT = 8192
 _UNSAFE = re.compile(r"[^\w.-]+")
 _DOTS = re.compile(r"\.{2,}")
 _BY_LEAF = 1_000_000
@@ -35,17 +35,21 @@ class KeyPlanner:
     def __init__(self, config: Config, dictionary: KeyDictionary) -> None:
         self._config = config
         self._dictionary = dictionary
-        self._plans: dict[tuple[str, str, str, tuple[str, ...]], tuple[Place, ...]] = {}
+        self._plans: dict[tuple[str, str, str, frozenset[str]], Mapping[str, Place]] = {}
+        self._kept = 0
 
-    def plan(self, device: DeviceInfo, keys: tuple[str, ...]) -> tuple[Place, ...]:
-        """Return the place of each key, in order."""
+    def plan(self, device: DeviceInfo, keys: Collection[str]) -> Mapping[str, Place]:
+        """Return the place of each key. Their order says nothing: the server's is a hash map's."""
         own_settings = device.dev_eui if device.dev_eui in self._config.devices else ""
-        at = (own_settings, device.profile_id, device.profile, keys)
+        at = (own_settings, device.profile_id, device.profile, frozenset(keys))
         plan = self._plans.get(at)
         if plan is None:
-            if len(self._plans) >= _PLANS:
+            if self._kept >= _MOST_KEPT:
                 self._plans.clear()
-            plan = self._plans[at] = tuple(self._places(device, keys))
+                self._kept = 0
+            plan = {place.key: place for place in self._places(device, sorted(at[3]))}
+            self._plans[at] = plan
+            self._kept += 1 + len(plan)
         return plan
 
     def _places(self, device: DeviceInfo, keys: Sequence[str]) -> Iterator[Place]:

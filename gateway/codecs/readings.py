@@ -70,9 +70,9 @@ class ReadingMapper:
             batch.add(_LINK[key], raw)
         if isinstance(event, Uplink) and event.object is not None:
             values = self._values(event, batch.rejects)
-            places = self._planner.plan(event.device, tuple(key for key, _ in values))
-            for place, (_, raw) in zip(places, values, strict=True):
-                batch.add(place, raw)
+            places = self._planner.plan(event.device, [key for key, _ in values])
+            for key, raw in values:
+                batch.add(places[key], raw)
         return batch.readings, batch.rejects
 
     def _values(self, event: Uplink, rejects: list[Reject]) -> list[tuple[str, Json]]:

@@ -28,8 +28,8 @@ def parse_rfc3339(text: str) -> float:
     if _RFC3339.fullmatch(text) is None:
         raise ValueError("not an RFC 3339 time with an offset")
     if text[_SECOND] == "60":
-        return datetime.fromisoformat(f"{text[:17]}59{text[19:]}").timestamp() + 1.0
-    return datetime.fromisoformat(text).timestamp()
+        return datetime.fromisoformat(f"{text[:17]}59{text[19:]}".upper()).timestamp() + 1.0
+    return datetime.fromisoformat(text.upper()).timestamp()
 
 
 def format_rfc3339(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 
 from gateway.codecs.dictionary import Meaning
 from gateway.types import Json, ReadingKind, Scalar
@@ -11,6 +12,7 @@ from gateway.types import Json, ReadingKind, Scalar
 MAX_TEXT = 256
 
 _INT64 = 2**63
+_LARGEST = int(sys.float_info.max)
 _DIGITS = r"[0-9]{1,30}"
 _QUANTITY = re.compile(
     rf"\s*([-+]?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][-+]?[0-9]{{1,3}})?)\s*(\D{{0,10}})"
@@ -21,20 +23,13 @@ _STATES = (ReadingKind.BOOLEAN, ReadingKind.ENUM)
 
 def unusable(raw: Json) -> str | None:
     """Return why a leaf cannot be a reading at all, None when it can."""
-    if isinstance(raw, bool):
-        return None
+    if isinstance(raw, float):
+        return None if math.isfinite(raw) else "not_finite"
+    if isinstance(raw, int):
+        return None if -_LARGEST <= raw <= _LARGEST else "not_finite"
     if isinstance(raw, str):
         return "text_too_long" if len(raw) > MAX_TEXT else None
-    if isinstance(raw, int | float):
-        return None if _is_finite(raw) else "not_finite"
     return "wrong_type"
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
 
 
 def fit(meaning: Meaning, raw: Scalar) -> tuple[Scalar, ReadingKind] | None:
