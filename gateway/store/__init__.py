@@ -1,6 +1,6 @@
 """The gateway's memory: one SQLite file, one writer, one row per uplink. See README.md here."""
 
-from gateway.store.backup import check_backup
+from gateway.store.backup import check_backup, copy
 from gateway.store.cursor import (
     HistoryCursor,
     missed,
@@ -10,6 +10,7 @@ from gateway.store.cursor import (
     without_pruned,
 )
 from gateway.store.failures import StoreDamaged, StoreFull
+from gateway.store.reading import Reader
 from gateway.store.records import (
     BackupReport,
     Batch,
@@ -32,12 +33,14 @@ __all__ = [
     "EventRecord",
     "HistoryCursor",
     "Pruned",
+    "Reader",
     "Store",
     "StoreDamaged",
     "StoreFull",
     "StoredUplink",
     "UplinkRecord",
     "check_backup",
+    "copy",
     "missed",
     "next_gap",
     "pending",

@@ -28,6 +28,7 @@ WAL_BYTES = _WAL_PAGES * (4096 + 24)
 """What the WAL comes to between checkpoints; a single large batch may exceed it for a while."""
 
 _BUSY_S = 5.0
+_MAX_PAGES = 4_294_967_294
 
 
 def connect(path: Path, *, durable: bool = True, read_only: bool = False) -> sqlite3.Connection:
@@ -175,13 +176,33 @@ def reserve(path: Path) -> None:
     name = _reserve_of(path)
     if name.exists() or shutil.disk_usage(path.parent).free < 4 * RESERVE_BYTES:
         return
-    with contextlib.suppress(OSError), name.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+    try:
+        with name.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+    except OSError:  # an empty file would pass for a reserve
+        name.unlink(missing_ok=True)
 
 
 def release_reserve(path: Path) -> None:
     """Give the space set aside to whoever needs it now."""
     _reserve_of(path).unlink(missing_ok=True)
+
+
+def limit_growth(connection: sqlite3.Connection, path: Path) -> None:
+    """Keep the file from growing into the last space while there is no reserve.
+
+    Deleting, too, needs room in the WAL; a file that took all of it could never be pruned again.
+    """
+    pages, limit, size = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "max_page_count", "page_size")
+    )
+    if _reserve_of(path).exists():
+        limit = _MAX_PAGES
+    else:
+        spare = shutil.disk_usage(path.parent).free - RESERVE_BYTES // 2
+        limit = min(limit, pages + max(spare, 0) // size)
+    connection.execute(f"PRAGMA max_page_count = {limit}")
 
 
 def _reserve_of(path: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.store import encoding
+from gateway.store import database, encoding
 from gateway.store.cursor import HistoryCursor
 from gateway.store.encoding import Spec
 from gateway.store.failures import translate
@@ -45,6 +45,14 @@ class Reader:
         self.path = path
         self.connection = connection
         self._channels: dict[int, Spec] = {}
+
+    @classmethod
+    def beside(cls, path: Path) -> Reader:
+        """Open a database that a daemon may be writing, for looking only."""
+        try:
+            return cls(path, database.connect(path, read_only=True))
+        except sqlite3.Error as error:
+            raise translate(error, path) from error
 
     def seen(self, uids: Sequence[str]) -> set[str]:
         """Return those of `uids` that were stored before, as uplinks or as other events."""

@@ -85,6 +85,7 @@ class Store(Reader):
             os.close(lock)
             raise
         database.reserve(path)
+        database.limit_growth(connection, path)
         return cls(path, config, Writer(connection, quarantine_rows), reader, lock=lock)
 
     @classmethod
@@ -206,7 +207,8 @@ class Store(Reader):
         """
         database.release_reserve(self.path)
         connection = self._writer.connection
-        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        database.limit_growth(connection, self.path)
         return self._writer.transaction(lambda: retention.delete_oldest(connection))
 
     def _prune(self, now_s: float) -> Pruned:
@@ -217,6 +219,7 @@ class Store(Reader):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if self._folder is None:
             database.reserve(self.path)
+            database.limit_growth(connection, self.path)
         return replace(pruned, pages=pages, more=pruned.more or pages >= retention.VACUUM_PAGES)
 
     def _finish(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -216,6 +217,26 @@ async def test_a_store_that_stays_full_says_so_and_works_again_later(
     connection.execute("PRAGMA max_page_count = 1000000")
     await store.commit(full_batch(uplink, 8, 400))
     assert store.head_seq() == 408
+
+
+async def test_without_a_reserve_the_file_leaves_room_to_delete(
+    open_store: Open, uplink: MakeUplink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    await store.commit(full_batch(uplink, 0))
+    connection = store._writer.connection
+    database.release_reserve(store.path)
+    free = shutil.disk_usage(store.path.parent).free
+    monkeypatch.setattr(database, "RESERVE_BYTES", 2 * free)  # as if the disk were full
+    database.limit_growth(connection, store.path)
+    pages, limit = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "max_page_count")
+    )
+    assert limit <= pages + 100_000
+    monkeypatch.undo()
+    await store.prune(0.0)
+    assert connection.execute("PRAGMA max_page_count").fetchone()[0] > limit
 
 
 async def test_damage_is_found_and_the_file_set_aside_only_when_asked(
