@@ -13,10 +13,14 @@ from gateway.config import SilenceConfig
 
 KEPT = 64
 NEEDED = 4
-_SAME_MESSAGE_S = 1.0
+_SAME_MESSAGE_S = 10.0  # frames closer than this are one message in parts
 _HEAVY_TAIL = 4.0
+_HEARTBEAT = 2.2  # events between heartbeats: no interval is much longer than the upper quartile
+_HEARTBEAT_NEEDED = 16
 _TAIL_FACTOR = 3.0
 _LOSS_FACTOR = 2.0
+_LONGEST_FACTOR = 1.5
+_EVENT_DRIVEN_S = 36 * 3600.0
 _ALIKE = 2.0
 
 
@@ -25,7 +29,8 @@ class Rhythm:
     """The newest intervals of one device, and what follows from them.
 
     `limit_s` is None until NEEDED intervals are known. `usual_s` is the upper quartile, so that a
-    device which sends two frames at a time is known by its pauses.
+    device which sends two frames at a time is known by its pauses; `wait_s` is the mean where that is
+    longer.
     """
 
     settings: SilenceConfig
@@ -33,6 +38,7 @@ class Rhythm:
     intervals: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     outlier_s: float | None = None
     usual_s: float = 0.0
+    wait_s: float = 0.0
     limit_s: float | None = None
     regular: bool = False
 
@@ -45,6 +51,9 @@ class Rhythm:
         if interval_s < _SAME_MESSAGE_S:
             return
         if self.regular and self.limit_s is not None and interval_s > self.limit_s:
+            # Learned up to the limit only: a lossy link is given more room, an outage not its whole
+            # length.
+            self.intervals.append(self.limit_s)
             self._slower(interval_s)
         else:
             self.outlier_s = None
@@ -67,11 +76,17 @@ class Rhythm:
         count = len(ordered)
         median = ordered[count // 2]
         self.usual_s = ordered[min(count - 1, (3 * count) // 4)]
+        self.wait_s = max(self.usual_s, sum(ordered) / count)
         high = ordered[min(count - 1, (19 * count) // 20)]
-        self.regular = high <= _HEAVY_TAIL * median
+        beats = count >= _HEARTBEAT_NEEDED and ordered[-1] <= _HEARTBEAT * self.usual_s
+        self.regular = beats or high <= _HEAVY_TAIL * median
         wanted = (
-            max(self.settings.intervals * self.usual_s, _LOSS_FACTOR * high)
+            max(
+                self.settings.intervals * self.usual_s,
+                _LOSS_FACTOR * high,
+                _LONGEST_FACTOR * ordered[-1],
+            )
             if self.regular
-            else _TAIL_FACTOR * ordered[-1]
+            else max(_TAIL_FACTOR * ordered[-1], _EVENT_DRIVEN_S)
         )
         self.limit_s = min(max(wanted, self.settings.min_s), self.settings.max_s)

@@ -23,6 +23,8 @@ SITE_RULE = "silence-site"
 SILENT_FOR = Channel("device.silent_for")
 _PAUSE_S = 900.0
 _LONELY = 10.0  # nobody heard for ten times the usual wait: chance of one in 20,000 by luck
+_WITNESS = 3.0
+_GAPS_S = tuple(_PAUSE_S * 1.25**step for step in range(24))
 _MANY = 3
 _RECKON_CALLS = 64
 
@@ -45,6 +47,7 @@ class SilenceRule:
         self._changes: dict[DevEui, bool] = {}
         self._lonely_s = float("inf")
         self._lonely_in = 0
+        self._pause_s = float("inf")
 
     def name(self, dev_eui: DevEui, name: str) -> None:
         """Learn what people call a device."""
@@ -131,7 +134,7 @@ class SilenceRule:
     def _watch_for_pauses(self, now_s: float) -> None:
         """Give grace when this program itself was not running, or the clock has leapt."""
         self._reckon_loneliness()
-        if self._called_s is not None and now_s - self._called_s > self._lonely_s:
+        if self._called_s is not None and now_s - self._called_s > self._pause_s:
             self._grace_s = now_s
         self._called_s = max(now_s, self._called_s or now_s)
 
@@ -140,13 +143,20 @@ class SilenceRule:
         self._lonely_in -= 1
         if self._lonely_in > 0:
             return
-        self._lonely_in = _RECKON_CALLS if self._lonely_s < float("inf") else 0
-        rate = sum(
-            1 / rhythm.usual_s
+        self._lonely_in = _RECKON_CALLS if self._pause_s < float("inf") else 0
+        waits_s = [
+            rhythm.wait_s
             for eui, rhythm in self._rhythms.items()
-            if rhythm.usual_s > 0 and eui not in self._offline
-        )
-        self._lonely_s = max(_PAUSE_S, _LONELY / rate) if rate else float("inf")
+            if rhythm.wait_s > 0 and eui not in self._offline
+        ]
+        rate = sum(1 / wait_s for wait_s in waits_s)
+        self._pause_s = max(_PAUSE_S, _LONELY / rate) if rate else float("inf")
+        # A few devices, however talkative, are no witness to an outage of the whole site.
+        self._lonely_s = next(
+            (gap_s for gap_s in _GAPS_S
+             if sum(min(gap_s / wait_s, _WITNESS) for wait_s in waits_s) >= _LONELY),
+            float("inf"),
+        )  # fmt: skip
 
     def _since_s(self, dev_eui: DevEui) -> float:
         last_s = self._rhythms[dev_eui].last_s
