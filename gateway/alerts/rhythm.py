@@ -29,8 +29,7 @@ class Rhythm:
     """The newest intervals of one device, and what follows from them.
 
     `limit_s` is None until NEEDED intervals are known. `usual_s` is the upper quartile, so that a
-    device which sends two frames at a time is known by its pauses; `wait_s` is the mean where that is
-    longer.
+    device which sends two frames at a time is known by its pauses; `wait_s` is the mean, if longer.
     """
 
     settings: SilenceConfig
