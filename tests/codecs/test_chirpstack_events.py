@@ -90,15 +90,12 @@ def test_nested_fields_left_out_are_zero(vector: Vector, decode: Decode) -> None
 
 
 @pytest.mark.parametrize("field", ["rxInfo", "txInfo", "object", "tags"])
-@pytest.mark.parametrize("absent", [True, False])
-def test_optional_parts_may_be_null_or_missing(
-    vector: Vector, decode: Decode, field: str, absent: bool
-) -> None:
+def test_optional_parts_may_be_null_or_missing(vector: Vector, decode: Decode, field: str) -> None:
     event = vector("docs_event_up")
     holder = event["deviceInfo"] if field == "tags" else event
     holder[field] = None
-    if absent:
-        del holder[field]
+    assert isinstance(decode("up", event), Uplink)
+    del holder[field]
     assert isinstance(decode("up", event), Uplink)
 
 
@@ -143,7 +140,7 @@ SERVER_S = parse_rfc3339(SERVER)
 
 
 @pytest.mark.parametrize(
-    ("time", "ns_time", "expected", "suspect"),
+    "case",
     [
         ("2025-03-01T11:55:01Z", SERVER, "2025-03-01T11:55:01Z", False),
         ("2025-03-01T12:05:00Z", SERVER, "2025-03-01T12:05:00Z", False),
@@ -157,9 +154,9 @@ SERVER_S = parse_rfc3339(SERVER)
     ],
 )
 def test_the_servers_clock_is_used_where_the_radio_gateways_is_off(
-    vector: Vector, decode: Decode, time: str | None, ns_time: str | None, expected: str,
-    suspect: bool,
-) -> None:  # fmt: skip
+    vector: Vector, decode: Decode, case: tuple[str | None, str | None, str, bool]
+) -> None:
+    time, ns_time, expected, suspect = case
     event = vector("docs_event_up") | {"time": time}
     event["rxInfo"] = [{"nsTime": ns_time}]
     up = decode("up", event, received_s=SERVER_S + 1)

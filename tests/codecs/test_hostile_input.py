@@ -45,7 +45,7 @@ def survives(decode: Decode, kind: str, payload: bytes, encoding: str = "auto") 
         assert len(refusal.detail) <= 200  # noqa: PT017
 
 
-def refused(decode: Decode, body: object, **options: Any) -> str:
+def refused(decode: Decode, body: object, **options: object) -> str:
     kind = options.pop("kind", "up")
     with pytest.raises(BadInput) as refusal:
         decode(kind, body, eui=EUI, **options)
@@ -121,7 +121,7 @@ def test_broken_bodies_are_told_apart(decode: Decode, body: bytes, reason: str) 
     ],
 )
 def test_a_wrong_field_is_named_with_its_reason(
-    decode: Decode, path: str, value: Any, reason: str
+    decode: Decode, path: str, value: object, reason: str
 ) -> None:
     tree = json.loads(WHOLE)
     if reason == "absurd_time":
@@ -250,7 +250,7 @@ ODD = (
 @settings(max_examples=300, deadline=None)
 @given(data=st.data(), value=ODD)
 def test_wrong_types_anywhere_are_an_event_or_bad_input(
-    decode: Decode, data: st.DataObject, value: Any
+    decode: Decode, data: st.DataObject, value: object
 ) -> None:
     tree = json.loads(WHOLE)
     part: Any = tree

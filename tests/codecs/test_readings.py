@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ EUI = "0101010101010101"
 MAPPER = ReadingMapper(Config())
 
 
-def uplink(tree: dict[str, Any] | None, *, profile: str = "", **fields: Any) -> Uplink:
+def uplink(tree: dict[str, Any] | None, *, profile: str = "", **fields: object) -> Uplink:
     device = DeviceInfo(DevEui(EUI), profile=profile, profile_id="id-of-profile")
     known: dict[str, Any] = {
         "id": "u", "device": device, "time_s": 1e9, "received_s": 1e9, "dev_addr": "00",
@@ -89,7 +90,9 @@ def test_a_reading_keeps_its_payload_key_device_and_time() -> None:
         ("heater_mode", 2, "heater_mode", ReadingKind.ENUM),
     ],
 )
-def test_values_stay_what_they_are(key: str, value: Any, channel: str, kind: ReadingKind) -> None:
+def test_values_stay_what_they_are(
+    key: str, value: object, channel: str, kind: ReadingKind
+) -> None:
     (reading,) = read({key: value}).values()
     assert (reading.channel, reading.kind) == (channel, kind)
     if kind is not ReadingKind.NUMERIC or isinstance(value, int):
@@ -236,7 +239,7 @@ def test_link_quality_is_not_renamed_by_settings_for_payload_keys() -> None:
         (b"raw", "wrong_type"),
     ],
 )
-def test_a_leaf_that_cannot_be_a_reading_costs_no_other(value: Any, reason: str) -> None:
+def test_a_leaf_that_cannot_be_a_reading_costs_no_other(value: object, reason: str) -> None:
     readings, rejects = MAPPER.readings(uplink({"bad": value, "temperature": 3.0}))
     assert rejects == [(reason, "bad")]
     assert [r.channel for r in readings] == ["air.temperature"]
@@ -289,11 +292,12 @@ LEAVES = (
 KEYS = st.text(max_size=12) | st.sampled_from(
     ["temperature", "temp", "TempC1", "soil_moisture_2", "ec", "BatV", "leak", "a.b", "value", "1"]
 )
-OBJECTS = st.dictionaries(
-    KEYS, st.recursive(LEAVES, lambda x: st.lists(x, max_size=3) | st.dictionaries(KEYS, x, max_size=3),
-                       max_leaves=8),
-    max_size=6,
-)  # fmt: skip
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(KEYS, TREES, max_size=6)
 
 
 @settings(max_examples=200, deadline=None)
@@ -315,7 +319,7 @@ def test_every_leaf_is_a_reading_or_a_reject_and_every_channel_is_safe(
         assert ".." not in channel
 
 
-def filled(tree: Any) -> Any:
+def filled(tree: object) -> Iterator[object]:
     if isinstance(tree, dict):
         for inner in tree.values():
             yield from filled(inner)
