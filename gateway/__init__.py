@@ -1,1 +1,3 @@
-"""LoRa edge gateway: hears sensors, judges their readings at the edge, tells people what is wrong."""
+"""LoRa edge gateway: hears sensors, judges their readings, tells people what is wrong."""
+
+__version__ = "0.1.0"

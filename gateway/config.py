@@ -78,6 +78,12 @@ class ConnectionConfig(Section):
             ) from error
 
 
+class UplinkConnectionConfig(ConnectionConfig):
+    """`[chirpstack.mqtt]`: its own session, which keeps uplinks while the gateway is away."""
+
+    client_id: Annotated[str, Field(min_length=1, max_length=64)] = "lora-gateway-in"
+
+
 class ChirpStackConfig(Section):
     """`[chirpstack]`: uplinks from a ChirpStack v4 server's MQTT integration."""
 
@@ -85,7 +91,7 @@ class ChirpStackConfig(Section):
     encoding: Literal["json", "protobuf", "auto"] = "auto"
     event_topic: str = "application/{application_id}/device/{dev_eui}/event/{event}"
     command_topic: str = "application/{application_id}/device/{dev_eui}/command/{command}"
-    mqtt: ConnectionConfig = ConnectionConfig(client_id="lora-gateway-in")
+    mqtt: UplinkConnectionConfig = UplinkConnectionConfig()
 
     @field_validator("event_topic", "command_topic")
     @classmethod
@@ -108,11 +114,15 @@ class MqttConfig(ConnectionConfig):
 
 
 class StoreConfig(Section):
-    """`[store]`: the database on this machine."""
+    """`[store]`: the database on this machine.
+
+    A batch without an alert waits up to `commit_wait_s` for company, which spares the SD card.
+    """
 
     path: Path = Path("/var/lib/lora-gateway/gateway.db")
     max_mb: Annotated[int, Field(ge=16)] = 2048
     max_days: Annotated[int, Field(ge=1)] = 90
+    commit_wait_s: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class InferenceConfig(Section):
@@ -271,6 +281,13 @@ class Config(Section):
             if len(key) != 16 or any(c not in "0123456789abcdef" for c in key):  # noqa: PLR2004
                 raise ValueError(f"device key {key!r} must be a DevEUI of 16 lower-case hex digits")
         return devices
+
+    def public(self) -> dict[str, Any]:
+        """Return the settings as JSON, with every secret taken out."""
+        tree = self.model_dump(mode="json")
+        for section in (tree["mqtt"], tree["chirpstack"]["mqtt"]):
+            section["password"] = "set" if section["password"] else ""
+        return tree
 
 
 def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:

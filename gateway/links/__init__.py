@@ -3,5 +3,6 @@
 from gateway.links.backoff import Backoff
 from gateway.links.memory import MemoryBroker, MemoryLink
 from gateway.links.mqtt import MqttLink
+from gateway.links.systemd import Systemd
 
-__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink"]
+__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink", "Systemd"]

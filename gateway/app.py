@@ -1,0 +1,375 @@
+"""The composition root: builds every part, wires them, and runs them in one task group.
+
+::
+
+    ChirpStack's broker --> ChirpStackSource --.                    .--> store
+    our broker (commands) --> OperatorSource --+--> inbox -> Pipeline --> ack
+                                               |                    `--> Publisher --> our broker
+    timers: health, retention, watchdog -------'
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+from gateway import __version__
+from gateway.alerts import AlertEngine
+from gateway.backlog import Backlog
+from gateway.bulletin import Bulletin
+from gateway.clocks import SystemClock
+from gateway.codecs import ReadingMapper, TopicTemplate, decode_event, encode_down
+from gateway.config import Config
+from gateway.control import DownlinkTracker
+from gateway.errors import LinkError, PackError, StoreError
+from gateway.inference import Detector, load_model
+from gateway.links import MqttLink, Systemd
+from gateway.pipeline import Pipeline
+from gateway.publishers import Publisher, Topics, messages, payloads
+from gateway.requests import SOURCE as OPERATOR
+from gateway.requests import Requests
+from gateway.sources import ChirpStackSource
+from gateway.stages import Outcome, Stages
+from gateway.store import Store
+from gateway.telemetry import Telemetry
+from gateway.types import Clock, Delivery, DeviceEvent, Downlink, Json, Message
+from gateway.windows import WindowBank
+
+HEALTH_S = 15.0
+PRUNE_S = 60.0
+CHIRPSTACK = "chirpstack"
+STALLED_S = 20.0
+"""Without progress of the pipeline for so long, the watchdog is not fed any more."""
+
+
+DISPATCH_RETRY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts that need no network: what the daemon, a replay and the tests share."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    stages: Stages
+    requests: Requests
+    alerts: AlertEngine
+    downlinks: DownlinkTracker
+    telemetry: Telemetry
+    model_name: str
+
+    def summary(self) -> dict[str, object]:
+        """Return what was counted, as `replay` prints it."""
+        telemetry = self.telemetry
+        return {
+            "events": dict(telemetry.events),
+            "uplinks": telemetry.counts["uplinks"],
+            "duplicates": telemetry.counts["duplicates"],
+            "quarantined": dict(telemetry.quarantined),
+            "devices": len(self.stages.devices),
+            "readings": telemetry.counts["readings"],
+            "windows_scored": telemetry.counts["windows_scored"],
+            "alerts": {step: telemetry.alerts[step] for step in ("new", "update", "end")},
+        }
+
+
+def assemble(config: Config, *, clock: Clock, store: Store) -> Assembly:
+    """Build the parts between the wires and restore their state from the store."""
+    telemetry = Telemetry()
+    detector, model_name = _detector(config, telemetry)
+    downlinks = DownlinkTracker(config.downlink)
+    downlinks.restore(store.open_downlinks())
+    requests = Requests(config, downlinks, store.downlink)
+    alerts = AlertEngine(config, model_name)
+    stages = Stages(
+        config,
+        clock=clock,
+        store=store,
+        decoders={CHIRPSTACK: chirpstack_decoder(config)},
+        readings_of=ReadingMapper(config).readings,
+        windows=WindowBank(warm_samples=config.inference.warm_samples),
+        detector=detector,
+        alerts=alerts,
+        downlinks=downlinks,
+        requests=requests,
+        telemetry=telemetry,
+    )
+    stages.recall()
+    return Assembly(
+        config, clock, store, stages, requests, alerts, downlinks, telemetry, model_name
+    )
+
+
+def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:
+    """Return what turns a ChirpStack message into an event."""
+    decode = partial(
+        decode_event,
+        template=TopicTemplate(config.chirpstack.event_topic),
+        encoding=config.chirpstack.encoding,
+        limits=config.limits,
+    )
+    return lambda delivery: decode(delivery.topic, delivery.payload, delivery.received_s)
+
+
+def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, str]:
+    """Open the model; a pack that does not load costs the forecasts, not the gateway."""
+    if not config.inference.enabled:
+        return None, ""
+    try:
+        model = load_model(config.inference.pack)
+    except PackError as error:
+        telemetry.trouble("model_pack_unusable", error)
+        return None, ""
+    return Detector(model, config.inference), model.name
+
+
+OnOutcome = Callable[[Outcome], None]
+"""Told of every outcome once it is committed."""
+
+
+async def run_app(
+    config: Config,
+    *,
+    stop: asyncio.Event,
+    clock: Clock | None = None,
+    store: Store | None = None,
+    systemd: Systemd | None = None,
+    ready: asyncio.Event | None = None,
+    on_outcome: OnOutcome | None = None,
+    assembled: Callable[[Assembly], None] | None = None,
+) -> None:
+    """Run the daemon until `stop` is set, then commit what is worked, say goodbye and close.
+
+    `ready` is set once every part runs; `store` is closed at the end.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be opened.
+
+    """
+    store = store or Store.open(
+        config.store.path, config.store, quarantine_rows=config.limits.quarantine_rows
+    )
+    assembly = assemble(config, clock=clock or SystemClock(), store=store)
+    if assembled is not None:
+        assembled(assembly)
+    daemon = Daemon(assembly, systemd or Systemd({}), on_outcome)
+    try:
+        await daemon.run(stop, ready or asyncio.Event())
+    finally:
+        await store.close()
+
+
+class Daemon:
+    """The parts with wires and timers, each a named task."""
+
+    def __init__(self, assembly: Assembly, systemd: Systemd, on_outcome: OnOutcome | None) -> None:
+        config = assembly.config
+        self._assembly = assembly
+        self._systemd = systemd
+        self._on_outcome = on_outcome
+        self._started_s = assembly.clock.now_s()
+        self._to_send: asyncio.Queue[Downlink] = asyncio.Queue()
+        self._bulletin = Bulletin(
+            config,
+            devices=assembly.stages.devices,
+            alerts=assembly.alerts,
+            downlinks=assembly.downlinks,
+            version=__version__,
+            info=self._info,
+            health=self._health,
+        )
+        self._backlog = Backlog(assembly.store, self._bulletin.history)
+        self._in = self._link_in()
+        self._out = self._link_out()
+        self._source = ChirpStackSource(
+            self._in, TopicTemplate(config.chirpstack.event_topic).subscription()
+        )
+        self._publisher = Publisher(
+            self._out,
+            assembly.store,
+            online=messages.bridge_state(Topics(config.mqtt.base), online=True),
+            snapshot=self._bulletin.snapshot,
+            history=self._backlog,
+            history_per_s=config.mqtt.history_per_s,
+            head_seq=assembly.store.head_seq(),
+        )
+        self._pipeline = Pipeline(
+            assembly.stages,
+            assembly.store,
+            assembly.telemetry,
+            acks={CHIRPSTACK: self._source.ack, OPERATOR: self._ack_requests},
+            durable=self._bulletin.durable,
+            settled=self._settled,
+            cursor=self._backlog.take,
+            queue=config.limits.queue,
+            commit_wait_s=config.store.commit_wait_s,
+        )
+
+    async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
+        """Run every task until `stop`; a task that fails ends the daemon with its error."""
+        for downlink in self._assembly.downlinks.waiting():
+            self._to_send.put_nowait(downlink)
+        async with asyncio.TaskGroup() as group:
+            start = partial(_start, group)
+            receiving = (
+                [start(self._source.run(self._pipeline.inbox.put), "chirpstack")]
+                if (self._assembly.config.chirpstack.enabled)
+                else []
+            )
+            rest = [
+                start(self._pipeline.run(), "pipeline"),
+                start(self._publisher.run(self._asked), "publisher"),
+                start(self._dispatch(), "dispatch"),
+                start(self._report_health(), "health"),
+                start(self._prune(), "retention"),
+                start(self._watchdog(), "watchdog"),
+            ]
+            self._systemd.ready()
+            ready.set()
+            await stop.wait()
+            self._systemd.stopping()
+            await _end(receiving)
+            await _end(rest[:1])
+            await self._pipeline.close()
+            await _end(rest[1:])
+
+    # --- between the parts ----------------------------------------------------------------
+
+    async def _asked(self, delivery: Delivery) -> None:
+        await self._pipeline.inbox.put(replace(delivery, source=OPERATOR))
+
+    def _ack_requests(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._out.ack(delivery.token)
+
+    def _settled(self, outcomes: Sequence[Outcome], head_seq: int) -> None:
+        live = [message for outcome in outcomes for message in self._bulletin.live(outcome)]
+        self._publisher.offer(live, head_seq)
+        for outcome in outcomes:
+            for downlink in outcome.dispatch:
+                self._to_send.put_nowait(downlink)
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
+
+    async def _dispatch(self) -> None:
+        """Hand committed commands to the network server's broker, in order, until they expire."""
+        template = TopicTemplate(self._assembly.config.chirpstack.command_topic)
+        while True:
+            downlink = await self._to_send.get()
+            topic = template.fill(
+                application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
+            )
+            message = Message(topic, encode_down(downlink))
+            while self._assembly.downlinks.get(downlink.id) is not None:
+                try:
+                    await self._in.publish(message)
+                except LinkError:
+                    await asyncio.sleep(DISPATCH_RETRY_S)
+                    continue
+                now_s = self._assembly.clock.now_s()
+                self._assembly.stages.note(self._assembly.downlinks.queued(downlink.id, now_s))
+                self._pipeline.nudge()
+                break
+
+    # --- timers ---------------------------------------------------------------------------
+
+    async def _report_health(self) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_S)
+            self._publisher.offer([self._bulletin.health()], 0)
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_S)
+            with contextlib.suppress(StoreError):  # the next commit meets and reports it too
+                while (await self._assembly.store.prune(self._assembly.clock.now_s())).more:
+                    await asyncio.sleep(0.1)
+
+    async def _watchdog(self) -> None:
+        """Feed systemd's watchdog while batches go round: ingest, inference and store all move."""
+        if self._systemd.watchdog_s is None:
+            return
+        while True:
+            if time.monotonic() - self._pipeline.progress_s < STALLED_S:
+                self._systemd.alive()
+            await asyncio.sleep(self._systemd.watchdog_s / 3)
+
+    # --- what the gateway says of itself --------------------------------------------------
+
+    def _info(self) -> Mapping[str, Json]:
+        config = self._assembly.config
+        return payloads.bridge_info(
+            version=__version__,
+            site=config.site.name,
+            started_s=self._started_s,
+            sources=[CHIRPSTACK] if config.chirpstack.enabled else [],
+            model=self._assembly.model_name or None,
+            settings=config.public(),
+        )
+
+    def _health(self) -> Mapping[str, Json]:
+        telemetry, store = self._assembly.telemetry, self._assembly.store
+        now_s = self._assembly.clock.now_s()
+        degraded = self._pipeline.degraded or ("" if self._assembly.model_name else "no model")
+        return payloads.bridge_health(
+            time_s=now_s,
+            status="degraded" if degraded else "ok",
+            detail={
+                "degraded": degraded,
+                "last_error": telemetry.last_error,
+                "uptime_s": round(now_s - self._started_s),
+                "queue": self._pipeline.inbox.qsize(),
+                "lag_s": round(self._pipeline.lag_s(now_s), 3),
+                "counts": self._assembly.summary(),
+                "quarantine": {
+                    "counts": dict(store.quarantine_counts()),
+                    "recent": [dict(item) for item in telemetry.recent],
+                },
+                "sources": {CHIRPSTACK: dict(self._source.health())},
+                "publisher": dict(self._publisher.health()),
+                "store": asdict(store.counts()),
+            },
+        )
+
+    # --- links ----------------------------------------------------------------------------
+
+    def _link_in(self) -> MqttLink:
+        template = TopicTemplate(self._assembly.config.chirpstack.event_topic)
+        return MqttLink(
+            self._assembly.config.chirpstack.mqtt,
+            name=CHIRPSTACK,
+            subscriptions=((template.subscription(), 1),),
+            clean=False,
+            now_s=self._assembly.clock.now_s,
+        )
+
+    def _link_out(self) -> MqttLink:
+        config = self._assembly.config.mqtt
+        return MqttLink(
+            config,
+            name="publisher",
+            subscriptions=self._assembly.requests.subscriptions(),
+            will=messages.bridge_state(Topics(config.base), online=False),
+            clean=True,
+            now_s=self._assembly.clock.now_s,
+        )
+
+
+def _start(
+    group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str
+) -> asyncio.Task[None]:
+    return group.create_task(work, name=name)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,175 @@
+"""What the outside is told of an outcome: durable messages with the commit, live ones after it.
+
+Live messages show the present state and can be made again at any time: `snapshot` is all of them,
+for a broker that has forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from gateway.alerts import AlertEngine
+from gateway.config import Config
+from gateway.control import DownlinkTracker
+from gateway.devices import Device, DeviceBook
+from gateway.publishers import Discovery, Topics, messages, payloads
+from gateway.requests import Question
+from gateway.stages import Outcome
+from gateway.store import StoredUplink
+from gateway.types import AlertEvent, DeviceInfo, EventType, Json, Message
+
+
+class Bulletin:
+    """Makes messages from what the stages know; publishes nothing itself."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        devices: DeviceBook,
+        alerts: AlertEngine,
+        downlinks: DownlinkTracker,
+        version: str,
+        info: Callable[[], Mapping[str, Json]],
+        health: Callable[[], Mapping[str, Json]],
+    ) -> None:
+        self._config = config
+        self._topics = Topics(config.mqtt.base)
+        self._devices = devices
+        self._alerts = alerts
+        self._downlinks = downlinks
+        self._info = info
+        self._health = health
+        self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
+
+    def durable(self, outcome: Outcome) -> list[Message]:
+        """Return what must reach the broker whatever happens: alerts and commands."""
+        told: list[Message] = []
+        for event in outcome.alerts:
+            told += messages.alert(self._topics, event)
+        for downlink in (*outcome.downlinks, *outcome.answers):
+            told += messages.command(self._topics, downlink)
+        return told
+
+    def live(self, outcome: Outcome) -> list[Message]:
+        """Return the present state of whatever the outcome touched."""
+        touched = dict(outcome.touched)
+        for event in outcome.alerts:
+            device = self._devices.get(event.alert.dev_eui)
+            if device is not None:
+                touched[device.info.dev_eui] = device
+        told: list[Message] = []
+        for device in touched.values():
+            told += self._announcement(device)
+            told += self._present(device)
+        for dev_eui, online in outcome.availability.items():
+            told.append(messages.availability(self._topics, dev_eui, online=online))
+        if outcome.fresh:
+            told.append(self._list())
+        if outcome.hello:
+            told += self._announcements()
+        for question in outcome.questions:
+            told += self._answer(question)
+        return told
+
+    def snapshot(self) -> list[Message]:
+        """Return every retained topic as it should be now."""
+        told = [messages.bridge_info(self._topics, self._info()), self.health(), self._list()]
+        told += self._announcements()
+        for device in self._devices:
+            online = self._alerts.available(device.info.dev_eui)
+            told.append(messages.availability(self._topics, device.info.dev_eui, online=online))
+            told += self._present(device)
+        for alert in self._alerts.open():
+            told += messages.alert(self._topics, AlertEvent(EventType.UPDATE, alert))
+        for downlink in self._downlinks.open():
+            told += messages.command(self._topics, downlink)
+        return [replace(message, durable=False) for message in told if message.retain]
+
+    def health(self) -> Message:
+        """Return `bridge/health`."""
+        return messages.bridge_health(self._topics, self._health())
+
+    def history(self, stored: StoredUplink) -> Message:
+        """Return what could not be published when it was new."""
+        record = stored.record
+        device = self._devices.get(record.dev_eui)
+        payload = payloads.state(
+            device.info if device else DeviceInfo(record.dev_eui),
+            record.readings,
+            time_s=record.time_s,
+            received_s=record.received_s,
+            f_cnt=record.f_cnt,
+            uplink_id=record.uid,
+            late=record.late,
+        )
+        return messages.history(self._topics, record.dev_eui, payload)
+
+    def _present(self, device: Device) -> Iterable[Message]:
+        dev_eui = device.info.dev_eui
+        if device.readings:
+            payload = payloads.state(
+                device.info,
+                device.readings.values(),
+                time_s=device.newest_s,
+                received_s=device.last_seen_s,
+                f_cnt=device.f_cnt,
+                uplink_id=device.newest_id,
+            )
+            yield messages.state(self._topics, dev_eui, payload)
+        if device.verdicts:
+            active = any(alert.dev_eui == dev_eui for alert in self._alerts.open())
+            yield messages.anomaly(
+                self._topics,
+                dev_eui,
+                device.verdicts.values(),
+                time_s=device.newest_s,
+                active=active,
+            )
+            forecasts = [v.forecast for v in device.verdicts.values() if v.forecast is not None]
+            if forecasts:
+                yield messages.forecast(self._topics, dev_eui, forecasts, time_s=device.newest_s)
+
+    def _announcement(self, device: Device) -> list[Message]:
+        if not self._config.mqtt.home_assistant or not device.readings:
+            return []
+        settings = self._config.devices.get(device.info.dev_eui)
+        area = settings.area if settings else ""
+        return self._discovery.changes(device.info, device.readings.values(), area)
+
+    def _announcements(self) -> list[Message]:
+        if not self._config.mqtt.home_assistant:
+            return []
+        for device in self._devices:
+            self._announcement(device)
+        return self._discovery.all()
+
+    def _list(self) -> Message:
+        return messages.bridge_devices(
+            self._topics, payloads.bridge_devices(map(_entry, self._devices))
+        )
+
+    def _answer(self, question: Question) -> list[Message]:
+        answers: Mapping[str, Callable[[], Json]] = {
+            "info": lambda: dict(self._info()),
+            "health": lambda: dict(self._health()),
+            "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
+        }
+        answer = answers.get(question.verb)
+        known = ", ".join(answers)
+        body = payloads.response(
+            data=answer() if answer else None,
+            error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",
+            transaction=question.body.get("transaction"),
+        )
+        return messages.response(self._topics, question.verb, body, question.properties)
+
+
+def _entry(device: Device) -> dict[str, Json]:
+    return payloads.device_entry(
+        device.info,
+        device.readings.values(),
+        first_seen_s=device.first_seen_s,
+        last_seen_s=device.last_seen_s,
+    )

@@ -1,0 +1,282 @@
+"""The command line: what there is and what it takes; each command's work is in `commands/`.
+
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration. Heavy imports happen in the commands
+that need them, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.errors import ConfigError, GatewayError
+
+app = typer.Typer(
+    name="lora-gateway",
+    help="LoRa edge gateway: hears sensors, judges their readings, tells people what is wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(no_args_is_help=True, help="Model packs: list and verify.")
+app.add_typer(models, name="models")
+
+DEFAULT_CONFIG = Path("/etc/lora-gateway/lora-gateway.toml")
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="LORA_GATEWAY_CONFIG", help="Settings file (TOML)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
+Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas between.")]
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one plain sentence on stderr."""
+    try:
+        app()
+    except ConfigError as error:
+        print(f"lora-gateway: {error}", file=sys.stderr)  # noqa: T201 - this is its output
+        raise SystemExit(2) from None
+    except GatewayError as error:
+        print(f"lora-gateway: {error}", file=sys.stderr)  # noqa: T201 - this is its output
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+
+
+@app.command()
+def demo(
+    *,
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Stop after so many seconds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same farm, same faults.")] = 1,
+    broker: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a real broker instead of the built-in one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show it all at once: a simulated farm, a broker, the gateway, and what it notices."""
+    from gateway.commands import demo as command
+
+    raise SystemExit(command.run(duration_s=duration, seed=seed, broker=broker, as_json=as_json))
+
+
+@app.command()
+def run(config: ConfigFile = None) -> None:
+    """Run the gateway until it is stopped."""
+    from gateway.commands import run as command
+
+    raise SystemExit(command.run(config_path(config)))
+
+
+@app.command()
+def init(
+    out: Annotated[Path, typer.Option(help="Where to write the settings.")] = DEFAULT_CONFIG,
+    *,
+    force: Annotated[bool, typer.Option(help="Overwrite a file that is there.")] = False,
+) -> None:
+    """Write a settings file with every default in it, commented."""
+    from gateway.commands import setup as command
+
+    raise SystemExit(command.init(out, force=force))
+
+
+@app.command()
+def check(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Read the settings and say what is wrong with them, or what they amount to."""
+    from gateway.commands import setup as command
+
+    raise SystemExit(command.check(config_path(config), as_json=as_json))
+
+
+@app.command()
+def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Try everything the gateway needs here: disk, database, model, brokers."""
+    from gateway.commands import doctor as command
+
+    raise SystemExit(command.run(config_path(config), as_json=as_json))
+
+
+@app.command()
+def devices(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """List the devices that were heard, with what each last said."""
+    from gateway.commands import inspect as command
+
+    raise SystemExit(command.devices(config_path(config), as_json=as_json))
+
+
+@app.command()
+def downlink(
+    dev_eui: Annotated[str, typer.Argument(help="DevEUI, 16 hex digits.")],
+    *,
+    hex_data: Annotated[str | None, typer.Option("--hex", help="Bytes to send, as hex.")] = None,
+    object_json: Annotated[
+        str | None, typer.Option("--object", help="JSON object for the server's codec.")
+    ] = None,
+    f_port: Annotated[int | None, typer.Option(min=1, max=223, help="LoRaWAN FPort.")] = None,
+    confirmed: Annotated[bool, typer.Option(help="Ask the device to acknowledge.")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Follow it for so many seconds.")] = 30.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a command to a device through the running gateway, and follow what becomes of it."""
+    from gateway.commands import downlink as command
+
+    raise SystemExit(
+        command.run(
+            config_path(config),
+            dev_eui,
+            hex_data=hex_data,
+            object_json=object_json,
+            f_port=f_port,
+            confirmed=confirmed,
+            wait_s=wait,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def backtest(
+    file: Annotated[Path, typer.Argument(help="CSV with a time column and one per channel.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Where to write the scores (CSV).")],
+    time: TimeColumn = None,
+    columns: Columns = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture (PNG).")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Judge recorded series as the daemon would have, sample by sample."""
+    from gateway.commands import backtest as command
+    from gateway.commands.engine_ids import EngineIds
+    from gateway.config import load
+
+    settings = load(config)
+    raise SystemExit(
+        command.run(
+            file,
+            out,
+            time=time,
+            columns=_names(columns),
+            plot=plot,
+            config=settings.inference,
+            alert_of=EngineIds(settings),
+        )
+    )
+
+
+@app.command()
+def forecast(
+    file: Annotated[Path, typer.Argument(help="CSV with a time column and one per channel.")],
+    *,
+    horizon: Annotated[int, typer.Option(min=1, max=100000, help="Steps ahead.")],
+    out: Annotated[Path, typer.Option(help="Where to write the quantiles (CSV).")],
+    time: TimeColumn = None,
+    columns: Columns = None,
+    config: ConfigFile = None,
+) -> None:
+    """Forecast recorded series beyond their end."""
+    from gateway.commands import forecast as command
+    from gateway.config import load
+
+    raise SystemExit(
+        command.run(
+            file,
+            horizon,
+            out,
+            time=time,
+            columns=_names(columns),
+            config=load(config).inference,
+        )
+    )
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="Recording: JSON lines, plain or .gz.")],
+    *,
+    broker: Annotated[
+        str | None, typer.Option(help="Publish to HOST:PORT instead of working it here.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, help="With --broker: times real time; 0 is as fast as it goes.")
+    ] = 0.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a recording through the whole pipeline in recorded time, and count what came of it."""
+    from gateway.commands import replay as command
+
+    raise SystemExit(
+        command.run(file, config_path=config, broker=broker, speed=speed, as_json=as_json)
+    )
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Argument(help="Where to write the copy of the database.")],
+    config: ConfigFile = None,
+) -> None:
+    """Copy the database while the gateway runs."""
+    from gateway.commands import inspect as command
+
+    raise SystemExit(command.backup(config_path(config), out))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy that `backup` made.")],
+    config: ConfigFile = None,
+    *,
+    force: Annotated[bool, typer.Option(help="Replace a database that is there.")] = False,
+) -> None:
+    """Put a copy back in place; the gateway must be stopped."""
+    from gateway.commands import inspect as command
+
+    raise SystemExit(command.restore(config_path(config), file, force=force))
+
+
+@app.command()
+def dump(config: ConfigFile = None) -> None:
+    """Print what a person who helps you needs to know, without secrets (JSON)."""
+    from gateway.commands import inspect as command
+
+    raise SystemExit(command.dump(config_path(config)))
+
+
+@models.command("list")
+def models_list(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Show the model pack in use and the one that ships with the gateway."""
+    from gateway.commands import models as command
+
+    raise SystemExit(command.list_packs(config, as_json=as_json))
+
+
+@models.command("verify")
+def models_verify(
+    file: Annotated[Path | None, typer.Argument(help="A pack; without it, the one in use.")] = None,
+    config: ConfigFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a pack: whole, fitting this machine, loading, right on its golden windows, fast."""
+    from gateway.commands import models as command
+
+    raise SystemExit(command.verify(file, config, as_json=as_json))
+
+
+def config_path(given: Path | None) -> Path | None:
+    """Return the settings file to read: the one given, or the usual one when it is there."""
+    if given is not None:
+        return given
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+
+
+def _names(columns: str | None) -> list[str]:
+    return [name.strip() for name in (columns or "").split(",") if name.strip()]

@@ -1,0 +1,104 @@
+"""`lora-gateway doctor`: everything the gateway needs here, tried, with a remedy for what fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gateway.commands.models import verify_pack
+from gateway.commands.wire import visit
+from gateway.config import Config, ConnectionConfig, load
+from gateway.errors import ConfigError, GatewayError
+from gateway.inference import BUILTIN
+from gateway.store import Store
+
+MIN_FREE_MB = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried."""
+
+    what: str
+    good: bool
+    detail: str
+
+
+def run(config_path: Path | None, *, as_json: bool) -> int:
+    """Try everything; return 0 when all is good, 1 when something is not, 2 for bad settings."""
+    config = load(config_path)
+    findings = [
+        _try("machine", _machine),
+        _try("disk", lambda: _disk(config)),
+        _try("database", lambda: _database(config)),
+        _try("model pack", lambda: _pack(config)),
+        _try("ChirpStack's broker", lambda: _broker(config.chirpstack.mqtt)),
+        _try("our broker", lambda: _broker(config.mqtt)),
+    ]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{'good' if finding.good else 'BAD '}  {finding.what}: {finding.detail}")
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+def _try(what: str, probe: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, good=True, detail=probe())
+    except ConfigError:
+        raise
+    except (GatewayError, OSError) as error:
+        return Finding(what, good=False, detail=str(error))
+
+
+def _machine() -> str:
+    if sys.maxsize <= 2**32:
+        raise GatewayError("this is a 32-bit system; install the 64-bit one.")
+    return f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _disk(config: Config) -> str:
+    folder = config.store.path.parent
+    while not folder.exists():
+        folder = folder.parent
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    if free_mb < MIN_FREE_MB:
+        raise GatewayError(f"{free_mb} MB free at {folder}; make room or lower store.max_mb.")
+    return f"{free_mb} MB free at {folder}"
+
+
+def _database(config: Config) -> str:
+    path = config.store.path
+    if not path.exists():
+        return f"{path} will be made at the first start"
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise GatewayError(f"{path} cannot be read and written by this user; try with sudo.")
+    store = Store.open(path, config.store)
+    counts = store.counts()
+    asyncio.run(store.close())
+    return f"{path}: {counts.uplinks} uplinks of {counts.devices} devices, sound"
+
+
+def _pack(config: Config) -> str:
+    path = Path(config.inference.pack) if config.inference.pack else BUILTIN
+    report = verify_pack(path)
+    return ", ".join(f"{name} {value}" for name, value in report.items())
+
+
+def _broker(connection: ConnectionConfig) -> str:
+    probe = connection.model_copy(update={"client_id": f"lora-gateway-doctor-{os.getpid()}"})
+    asyncio.run(_connect(probe))
+    return f"{connection.host}:{connection.port} answers"
+
+
+async def _connect(connection: ConnectionConfig) -> None:
+    async with visit(connection):
+        pass

@@ -1,0 +1,29 @@
+"""The alert engine as `backtest` asks for it: which alert each channel of a table is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.alerts import AlertEngine
+from gateway.config import Config
+from gateway.types import Channel, DeviceInfo, DevEui, Verdict
+
+
+class EngineIds:
+    """Feeds the daemon's own alert engine, so that ids begin and end as they would have live."""
+
+    def __init__(self, config: Config) -> None:
+        self._engine = AlertEngine(config)
+        self._ids: dict[tuple[DevEui, Channel], str] = {}
+
+    def __call__(
+        self, verdicts: Sequence[Verdict], now_s: float
+    ) -> Mapping[tuple[DevEui, Channel], str]:
+        """Return the id of every channel's open alert."""
+        if verdicts and self._engine.consider(DeviceInfo(verdicts[0].dev_eui), verdicts, (), now_s):
+            self._ids = {
+                (alert.dev_eui, part.channel): alert.id
+                for alert in self._engine.open()
+                for part in alert.reason
+            }
+        return self._ids

@@ -1,0 +1,117 @@
+"""What happened, as log lines and counters: one method per event, so that names stay one list.
+
+Events are constants in snake_case, facts are fields. Keys, passwords and payloads never appear.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from gateway.config import LogConfig
+from gateway.types import AlertEvent, Rejected
+
+RECENT = 20
+"""How many put-aside inputs `bridge/health` shows."""
+
+
+class Telemetry:
+    """Counters since start, and the newest troubles, for `bridge/health` and summaries."""
+
+    def __init__(self) -> None:
+        self.log: Any = structlog.get_logger()
+        self.events: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
+        self.last_error = ""
+
+    def event_decoded(self, kind: str) -> None:
+        """Count one understood message of a source by its kind (`up`, `join`, ...)."""
+        self.events[kind] += 1
+
+    def uplink_accepted(self, readings: int) -> None:
+        """Count one new uplink and its readings."""
+        self.counts["uplinks"] += 1
+        self.counts["readings"] += readings
+
+    def uplink_duplicate(self, dev_eui: str, f_cnt: int | None) -> None:
+        """Count one repeat, which changes nothing."""
+        self.counts["duplicates"] += 1
+        self.log.debug("uplink_duplicate", dev_eui=dev_eui, f_cnt=f_cnt)
+
+    def uplink_late(self, dev_eui: str, f_cnt: int) -> None:
+        """Count one uplink that is stored and shown, but raises nothing."""
+        self.counts["late"] += 1
+        self.log.debug("uplink_late", dev_eui=dev_eui, f_cnt=f_cnt)
+
+    def windows_scored(self, scored: int) -> None:
+        """Count windows that went through the model."""
+        self.counts["windows_scored"] += scored
+
+    def put_aside(self, rejected: Rejected) -> None:
+        """Count one input that was quarantined, and keep it among the newest."""
+        self.quarantined[rejected.reason] += 1
+        self.recent.append(
+            {"reason": rejected.reason, "detail": rejected.detail, "topic": rejected.topic[:200]}
+        )
+        if self.quarantined[rejected.reason] in {1, 10, 100, 1000, 10000}:
+            self.log.warning(
+                "input_quarantined",
+                reason=rejected.reason,
+                detail=rejected.detail,
+                source=rejected.source,
+                total=self.quarantined[rejected.reason],
+            )
+
+    def alert_changed(self, event: AlertEvent) -> None:
+        """Log and count one step of an alert's life."""
+        self.alerts[event.event_type.value] += 1
+        self.log.info(
+            "alert_changed",
+            step=event.event_type.value,
+            dev_eui=event.alert.dev_eui,
+            kind=event.alert.kind,
+            title=event.alert.title,
+            id=event.alert.id,
+        )
+
+    def command_changed(self, command_id: str, dev_eui: str, state: str, detail: str) -> None:
+        """Log and count one step of a command's life."""
+        self.counts["commands_" + state] += 1
+        self.log.info("command_changed", id=command_id, dev_eui=dev_eui, state=state, detail=detail)
+
+    def trouble(self, event: str, error: Exception) -> None:
+        """Log an expected failure that life goes on after, and show it in health."""
+        self.last_error = f"{event}: {error}"
+        self.counts["troubles"] += 1
+        self.log.error(event, error=str(error))
+
+
+def configure_logging(config: LogConfig) -> None:
+    """Send structlog to stderr: JSON under systemd (or when asked), plain lines on a terminal."""
+    as_json = config.format == "json" or (config.format == "auto" and not sys.stderr.isatty())
+    level = logging.getLevelNamesMapping()[config.level.upper()]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
