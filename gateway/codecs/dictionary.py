@@ -21,6 +21,9 @@ _DECIMAL = re.compile(r"(?<=[0-9])[._-](?=[0-9])")
 _WORDS = re.compile(r"[\s._-]+|(?<=[a-z])(?=[A-Z])")
 _NUMBERED = re.compile(r"([^\W\d]*)(\d{1,4})(cm|mm|m|inch|in|ft)?", re.IGNORECASE)
 
+CONFIGURED = -1
+"""The rank of a meaning from the settings: before all others."""
+
 _MOST_WORDS = 8
 """A key of more words is nobody's spelling, and not worth the time to take apart."""
 
@@ -92,6 +95,11 @@ class KeyDictionary:
             for kind, endings in tree["endings"].items()
             for ending in endings
         )
+        self._stated = {
+            (text.casefold(), item["unit"]): (item.get("scale", 1.0), item.get("offset", 0.0))
+            for item in tree["stated"]
+            for text in item["texts"]
+        }
         self.contexts = tuple(self._context(table) for table in tree["context"])
 
     def find(self, key: str) -> Meaning | None:
@@ -111,6 +119,22 @@ class KeyDictionary:
         """Return what an unknown key's last word says of its values, None when nothing."""
         last = normalize(key.rpartition(".")[2])
         return next((kind for ending, kind in self._endings if last.endswith(ending)), None)
+
+    def restate(self, meaning: Meaning, unit: str) -> Meaning | None:
+        """Return the meaning for values in this unit, None when it does not lead to the channel's.
+
+        Settings know better than the payload, so a configured meaning stays.
+        """
+        if meaning.rank == CONFIGURED or meaning.kind not in {
+            ReadingKind.NUMERIC,
+            ReadingKind.COUNTER,
+        }:
+            return meaning
+        known = self._stated.get((unit.strip().casefold(), meaning.unit))
+        if known is None and unit.strip() != meaning.unit:
+            return None
+        scale, offset = known or (1.0, 0.0)
+        return replace(meaning, scale=scale, offset=offset)
 
     def _add_channel(self, channel: str, table: Mapping[str, Any]) -> None:
         kind = ReadingKind(table.get("kind", "numeric"))

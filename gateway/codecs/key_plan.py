@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.codecs.dictionary import KeyDictionary, Meaning, normalize
+from gateway.codecs.dictionary import CONFIGURED, KeyDictionary, Meaning, normalize
 from gateway.config import ChannelConfig, Config
 from gateway.types import DeviceInfo, ReadingKind
 
@@ -120,7 +120,7 @@ class KeyPlanner:
             kind=ReadingKind(setting.kind) if setting.kind else known.kind,
             scale=setting.scale if "scale" in given else raw.scale,
             offset=setting.offset if "offset" in given else raw.offset,
-            rank=-1,
+            rank=CONFIGURED,
         )
 
 

@@ -7,6 +7,9 @@ a number belongs) keeps the key's own name as its channel.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 from gateway.codecs.dictionary import KeyDictionary, Meaning, default_dictionary
 from gateway.codecs.flatten import leaves
 from gateway.codecs.key_plan import KeyPlanner, Place, channel_name
@@ -23,6 +26,10 @@ from gateway.types import (
 )
 
 MAX_KEY = 200
+MAX_UNIT = 16
+
+_UNIT_ENDS = (".unit", ".units")
+_VALUE_ENDS = (".value", ".val")
 
 Measured = Uplink | DeviceStatus | DeviceLocation
 """The events that hold values."""
@@ -50,7 +57,8 @@ class ReadingMapper:
     """Turns events into readings. What it keeps between calls only saves time."""
 
     def __init__(self, config: Config, dictionary: KeyDictionary | None = None) -> None:
-        self._planner = KeyPlanner(config, dictionary or default_dictionary())
+        self._dictionary = dictionary or default_dictionary()
+        self._planner = KeyPlanner(config, self._dictionary)
         self._most = config.limits.object_keys
 
     def readings(self, event: Measured) -> tuple[list[Reading], list[Reject]]:
@@ -71,9 +79,22 @@ class ReadingMapper:
         if isinstance(event, Uplink) and event.object is not None:
             values = self._values(event, batch.rejects)
             places = self._planner.plan(event.device, [key for key, _ in values])
+            units = dict(_stated_units(values))
             for key, raw in values:
-                batch.add(places[key], raw)
+                place = places[key]
+                if units and (unit := units.get(key.rpartition(".")[0])) is not None:
+                    place = self._restated(place, unit)
+                batch.add(place, raw)
         return batch.readings, batch.rejects
+
+    def _restated(self, place: Place, unit: str) -> Place:
+        """Take the payload's word for the unit of `{"value": …, "unit": …}`."""
+        if not place.key.endswith(_VALUE_ENDS):
+            return place
+        meaning = self._dictionary.restate(place.meaning, unit)
+        if meaning is None:
+            meaning = Meaning(place.own, unit, rank=place.meaning.rank)
+        return replace(place, meaning=meaning)
 
     def _values(self, event: Uplink, rejects: list[Reject]) -> list[tuple[str, Json]]:
         values: list[tuple[str, Json]] = []
@@ -88,6 +109,12 @@ class ReadingMapper:
             else:
                 values.append((key, value))
         return values
+
+
+def _stated_units(values: Iterable[tuple[str, Json]]) -> Iterator[tuple[str, str]]:
+    for key, value in values:
+        if key.endswith(_UNIT_ENDS) and isinstance(value, str) and len(value) <= MAX_UNIT:
+            yield key.rpartition(".")[0], value
 
 
 class _Batch:

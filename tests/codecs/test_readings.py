@@ -212,6 +212,12 @@ def test_a_setting_goes_before_a_spelling_of_the_same_channel() -> None:
     assert (found["air.temperature"].value, found["temperature"].value) == (2.0, 1.0)
 
 
+def test_a_setting_goes_before_the_unit_a_payload_states() -> None:
+    config = settings_for({"t.value": {"channel": "air.temperature", "scale": 0.1}})
+    found = read({"t": {"value": 215, "unit": "°F"}}, config)
+    assert (found["air.temperature"].value, found["air.temperature"].unit) == (21.5, "°C")
+
+
 def test_the_kind_can_be_set() -> None:
     config = settings_for({"x": {"kind": "counter"}, "y": {"kind": "text"}})
     found = read({"x": 3, "y": "12"}, config)
