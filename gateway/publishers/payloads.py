@@ -1,0 +1,242 @@
+"""What each message says: pure functions from records to JSON-able objects.
+
+One function per schema in `schemas/`; a test holds each against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gateway.publishers import values
+from gateway.types import (
+    QUANTILES,
+    Alert,
+    AlertEvent,
+    Channel,
+    DeviceInfo,
+    Downlink,
+    Forecast,
+    Json,
+    Reading,
+    Reason,
+    Status,
+    Verdict,
+)
+
+PLACE_DIGITS = 9
+
+P_DIGITS = 3
+"""Significant digits of scores and p-values."""
+
+
+def state(
+    info: DeviceInfo,
+    readings: Iterable[Reading],
+    *,
+    time_s: float,
+    received_s: float,
+    f_cnt: int | None,
+    uplink_id: str,
+    late: bool = False,
+    clock_suspect: bool = False,
+) -> dict[str, Json]:
+    """Return a device's readings as one nested object by dotted channel.
+
+    Give the newest reading of every channel ever heard: what stands where depends on all of them
+    (see `values.paths`), and Home Assistant's templates are made from the same set.
+    """
+    by_channel = {reading.channel: reading for reading in readings}
+    places = values.paths(by_channel)
+    shown = (
+        (places[channel], values.scalar(reading.value, _digits(channel)))
+        for channel, reading in by_channel.items()
+    )
+    tree = values.nested((path, value) for path, value in shown if value is not None)
+    device = tree.setdefault("device", {})
+    device.update(
+        {
+            "dev_eui": info.dev_eui,
+            "name": info.name,
+            "profile": info.profile,
+            "application": info.application,
+        }
+    )
+    tree.setdefault("radio", {})
+    return tree | {
+        "quality": {"late": late, "clock_suspect": clock_suspect},
+        "time": values.rfc3339(time_s),
+        "received": values.rfc3339(received_s),
+        "f_cnt": f_cnt,
+        "id": uplink_id,
+    }
+
+
+def _digits(channel: Channel) -> int:
+    """Return how many digits count: a place on earth needs more than any sensor."""
+    return PLACE_DIGITS if channel.startswith("location.") else values.DIGITS
+
+
+def history(state_payload: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a state of the past as backfill."""
+    return {**state_payload, "historical": True}
+
+
+def availability(*, online: bool) -> dict[str, Json]:
+    """Return whether something is there: a device, or the gateway itself."""
+    return {"state": "online" if online else "offline"}
+
+
+def anomaly(verdicts: Iterable[Verdict], *, time_s: float, active: bool) -> dict[str, Json]:
+    """Return the newest verdict of each channel; `active` says whether an alert stands."""
+    channels = {verdict.channel: _verdict(verdict) for verdict in verdicts}
+    return {"time": values.rfc3339(time_s), "active": active, "channels": channels}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Json]:
+    return {
+        "observed": values.number(verdict.observed),
+        "expected": _expected(verdict.expected),
+        "score": values.number(verdict.score, P_DIGITS),
+        "p_value": _p_value(verdict.p_value),
+        "status": verdict.status.value,
+        "pattern": verdict.pattern if verdict.status is Status.ANOMALOUS else "",
+    }
+
+
+def forecast(forecasts: Iterable[Forecast], *, time_s: float) -> dict[str, Json]:
+    """Return what is expected next: per channel one list per quantile level."""
+    return {
+        "time": values.rfc3339(time_s),
+        "channels": {item.channel: _forecast(item) for item in forecasts},
+    }
+
+
+def _forecast(item: Forecast) -> dict[str, Json]:
+    columns = item.quantiles.T.tolist()
+    return {
+        "step_s": values.number(item.step_s),
+        "start": values.rfc3339(item.start_s),
+        "quantiles": {
+            f"{level:g}": [values.number(value) for value in column]
+            for level, column in zip(QUANTILES, columns, strict=True)
+        },
+    }
+
+
+def alert(event: AlertEvent) -> dict[str, Json]:
+    """Return one step of an alert's life."""
+    return {"event_type": event.event_type.value} | _alert(event.alert)
+
+
+def _alert(item: Alert) -> dict[str, Json]:
+    return {
+        "id": item.id,
+        "severity": item.severity.value,
+        "kind": item.kind,
+        "cause": item.cause,
+        "title": item.title,
+        "advice": item.advice,
+        "reason": [_reason(part) for part in item.reason],
+        "first_seen": values.rfc3339(item.first_seen_s),
+        "last_seen": values.rfc3339(item.last_seen_s),
+        "end_time": values.maybe_time(item.end_s),
+        "ack": item.ack,
+        "model": item.model,
+        "peers": list(item.peers),
+    }
+
+
+def _reason(part: Reason) -> dict[str, Json]:
+    return {
+        "channel": part.channel,
+        "observed": values.scalar(part.observed),
+        "expected": _expected(part.expected),
+        "share": values.number(part.share, P_DIGITS),
+        "p_value": _p_value(part.p_value),
+    }
+
+
+def command(downlink: Downlink) -> dict[str, Json]:
+    """Return how far a command has come."""
+    return {
+        "id": downlink.id,
+        "state": downlink.state.value,
+        "dev_eui": downlink.dev_eui,
+        "created": values.rfc3339(downlink.created_s),
+        "changed": values.rfc3339(downlink.changed_s),
+        "expires": values.rfc3339(downlink.expires_s),
+        "by": downlink.by,
+        "detail": downlink.detail,
+        "f_port": downlink.f_port,
+        "confirmed": downlink.confirmed,
+    }
+
+
+def bridge_info(
+    *,
+    version: str,
+    site: str,
+    started_s: float,
+    sources: Iterable[str],
+    model: str | None,
+    settings: Mapping[str, Json],
+) -> dict[str, Json]:
+    """Return what the gateway is; `settings` must hold no secrets."""
+    return {
+        "version": version,
+        "site": site,
+        "started": values.rfc3339(started_s),
+        "sources": list(sources),
+        "model": model,
+        "settings": dict(settings),
+    }
+
+
+def bridge_health(*, time_s: float, status: str, detail: Mapping[str, Json]) -> dict[str, Json]:
+    """Return how the gateway is: `status` is ok or degraded, `detail` the parts' own health."""
+    return {"time": values.rfc3339(time_s), "status": status, **detail}
+
+
+def bridge_devices(devices: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """Return the list of devices, each made by `device_entry`."""
+    entries = [dict(entry) for entry in devices]
+    return {"count": len(entries), "devices": entries}
+
+
+def device_entry(
+    info: DeviceInfo, readings: Iterable[Reading], *, first_seen_s: float, last_seen_s: float
+) -> dict[str, Json]:
+    """Return one device of the list, with its channels, their units and kinds."""
+    return {
+        "dev_eui": info.dev_eui,
+        "name": info.name,
+        "profile": info.profile,
+        "application": info.application,
+        "first_seen": values.rfc3339(first_seen_s),
+        "last_seen": values.rfc3339(last_seen_s),
+        "channels": {
+            item.channel: {"unit": item.unit, "kind": item.kind.value, "key": item.key}
+            for item in readings
+        },
+    }
+
+
+def response(
+    *, data: Json = None, error: str | None = None, transaction: Json = None
+) -> dict[str, Json]:
+    """Return the answer to a request: an error's sentence, or the data."""
+    return {
+        "status": "ok" if error is None else "error",
+        "data": data,
+        "error": error,
+        "transaction": transaction,
+    }
+
+
+def _expected(expected: tuple[float, float, float] | None) -> list[float | None] | None:
+    return None if expected is None else [values.number(value) for value in expected]
+
+
+def _p_value(p_value: float | None) -> float | None:
+    """Keep a p-value's leading digits however small it is."""
+    return None if p_value is None else float(f"{p_value:.{P_DIGITS}g}")
