@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import importlib
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import BadInput
@@ -184,7 +185,8 @@ def _single(number: float) -> float:
 def _time(stamp: Any) -> str:  # noqa: ANN401
     if stamp.seconds not in _SECONDS or stamp.nanos not in _NANOS:
         raise BadInput("absurd_time", f"{stamp.seconds} s and {stamp.nanos} ns since 1970")
-    return str(stamp.ToJsonString())
+    whole = datetime.fromtimestamp(stamp.seconds, UTC).replace(tzinfo=None)
+    return f"{whole.isoformat()}.{stamp.nanos:09d}Z"
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - google.protobuf.Value is any JSON value
