@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +200,11 @@ def test_times_read_back_to_the_millisecond(time_s: float) -> None:
     text = values.rfc3339(time_s)
     assert text.endswith("Z")
     assert datetime.fromisoformat(text).timestamp() == pytest.approx(time_s, abs=0.001)
+
+
+def test_the_examples_in_the_readme_validate() -> None:
+    page = Path(contract.__file__).with_name("README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"schemas/(\w+)\.json\).*?```json\n(.*?)```", page, re.DOTALL)
+    for name, example in examples:
+        check(name, json.loads(example))
+    assert {name for name, _ in examples} == set(contract.names())
