@@ -9,17 +9,23 @@ from gateway.store import HistoryCursor, Store, StoredUplink, missed, next_gap, 
 from gateway.types import Message
 
 
+SPARED = 200
+"""So many uplinks may go out once more after a crash, to spare the SD card a page per commit."""
+
+
 class Backlog:
-    """Keeps the cursor; `take` gives it to the next commit when it has moved."""
+    """Keeps the cursor; `take` gives it to a commit when enough of it has changed."""
 
     def __init__(self, store: Store, message_of: Callable[[StoredUplink], Message]) -> None:
         self._store = store
         self._message_of = message_of
         self._cursor = self._stored = store.cursor()
 
-    def take(self) -> HistoryCursor | None:
-        """Return the cursor to commit, None when it is as stored."""
-        if self._cursor == self._stored:
+    def take(self, *, last: bool = False) -> HistoryCursor | None:
+        """Return the cursor to commit, None while the stored one will do; `last` is exact."""
+        moved = self._cursor.live_from - self._stored.live_from
+        same_gaps = self._cursor.gaps == self._stored.gaps
+        if self._cursor == self._stored or (same_gaps and moved < SPARED and not last):
             return None
         self._stored = self._cursor
         return self._cursor

@@ -17,7 +17,14 @@ from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
 from gateway.stages import Outcome
 from gateway.store import StoredUplink
-from gateway.types import AlertEvent, DeviceInfo, EventType, Json, Message
+from gateway.types import (
+    AlertEvent,
+    DeviceInfo,
+    DownlinkState,
+    EventType,
+    Json,
+    Message,
+)
 
 
 class Bulletin:
@@ -50,6 +57,9 @@ class Bulletin:
             told += messages.alert(self._topics, event)
         for downlink in (*outcome.downlinks, *outcome.answers):
             told += messages.command(self._topics, downlink)
+            if downlink.state is DownlinkState.SENT and self._downlinks.get(downlink.id) is None:
+                topic = self._topics.command(downlink.dev_eui, downlink.id)
+                told.append(Message(topic, b"", retain=True, durable=True))
         return told
 
     def live(self, outcome: Outcome) -> list[Message]:
@@ -127,7 +137,11 @@ class Bulletin:
                 time_s=device.newest_s,
                 active=active,
             )
-            forecasts = [v.forecast for v in device.verdicts.values() if v.forecast is not None]
+            forecasts = [
+                verdict.forecast
+                for verdict in device.verdicts.values()
+                if verdict.forecast is not None and not verdict.channel.startswith("radio.")
+            ]
             if forecasts:
                 yield messages.forecast(self._topics, dev_eui, forecasts, time_s=device.newest_s)
 

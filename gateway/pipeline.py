@@ -33,6 +33,8 @@ BROKER_WINDOW = 16
 IDLE_S = 5.0
 """The loop goes round at least this often: it drives ticks, health and the watchdog."""
 
+DISK_FULL = "The disk is full: the oldest telemetry was given up to go on storing."
+
 STORE_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -143,7 +145,7 @@ class Pipeline:
                 await asyncio.sleep(STORE_RETRY_S[min(attempt, len(STORE_RETRY_S) - 1)])
                 attempt += 1
             else:
-                self.degraded = ""
+                self.degraded = DISK_FULL if committed.freed else ""
                 return committed.head
 
     def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:

@@ -29,6 +29,9 @@ Brokers hold small answers back for some 40 ms: smaller groups drain slower, lar
 live message wait longer while an outage's backlog goes out.
 """
 
+HISTORY_GROUP = 64
+"""Uplinks of the backlog read and made into messages in one go: the event loop waits for that."""
+
 RETRY_S = 1.0
 """Pause when the broker is there but does not take a message now."""
 
@@ -135,6 +138,7 @@ class Publisher:
         self._again: Iterator[Message] = iter(())
         self._greeting = asyncio.Event()
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._head = head_seq
         self._history_due_s = 0.0
         self._counts = {"published": 0, "historical": 0, "superseded": 0, "dropped": 0}
@@ -151,6 +155,7 @@ class Publisher:
         for message in messages:
             if not (told_anyway and message.retain):
                 self._put(_Live(message, offer))
+        self._idle.clear()
         if not messages:
             self._settle(offer)
         self._wake.set()
@@ -159,6 +164,17 @@ class Publisher:
         """Publish every retained topic again, such as when Home Assistant comes up."""
         self._again = iter(self._snapshot())
         self._wake.set()
+
+    async def flush(self, within_s: float) -> bool:
+        """Wait until what was offered, and the outbox, is out; False when it takes longer.
+
+        For a clean stop: what is not out then goes out after the next start.
+        """
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
 
     def health(self) -> Mapping[str, Json]:
         """Return counters and state for `bridge/health`."""
@@ -189,6 +205,8 @@ class Publisher:
                     await self._greet()
                 while not self._greeting.is_set() and self._link.connected and await self._step():
                     pass
+                if self._link.connected and not self._wake.is_set():
+                    self._idle.set()
             except LinkError:
                 if self._link.connected:  # it may only look so, hence no longer than a new connect
                     with contextlib.suppress(TimeoutError):
@@ -248,7 +266,7 @@ class Publisher:
         if wait_s > 0:
             loop.call_later(wait_s, self._wake.set)
             return False
-        chunk = self._history.chunk(GROUP)
+        chunk = self._history.chunk(HISTORY_GROUP)
         if chunk is None:
             return False
         sent = await self._send(chunk.messages)

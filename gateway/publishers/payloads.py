@@ -112,13 +112,12 @@ def forecast(forecasts: Iterable[Forecast], *, time_s: float) -> dict[str, Json]
 
 
 def _forecast(item: Forecast) -> dict[str, Json]:
-    columns = item.quantiles.T.tolist()
+    columns = values.columns(item.quantiles.T)
     return {
         "step_s": values.number(item.step_s),
         "start": values.rfc3339(item.start_s),
         "quantiles": {
-            f"{level:g}": [values.number(value) for value in column]
-            for level, column in zip(QUANTILES, columns, strict=True)
+            f"{level:g}": column for level, column in zip(QUANTILES, columns, strict=True)
         },
     }
 

@@ -7,10 +7,15 @@ import math
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
-from gateway.types import Channel, Json, Scalar
+import numpy as np
+
+from gateway.types import Channel, FloatArray, Json, Scalar
 
 DIGITS = 6
 """Significant digits of a measured value; more than any sensor has."""
+
+FORECAST_DIGITS = 5
+"""Significant digits of a forecast's largest value; finer than any forecast is sure."""
 
 FINEST = 3
 """Decimals that are kept in any case, however large the value."""
@@ -57,6 +62,18 @@ def number(value: float | None, digits: int = DIGITS) -> float | None:
         return value
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
     return round(value, max(decimals, FINEST))
+
+
+def columns(rows: FloatArray, digits: int = FORECAST_DIGITS) -> list[list[float]]:
+    """Round finite rows together, to `digits` significant digits of their largest value.
+
+    A forecast has a thousand numbers, so they are rounded in one go and to a common place.
+    """
+    exact = rows.astype(np.float64)
+    largest = float(np.abs(exact).max(initial=0.0))
+    decimals = digits - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
+    rounded: list[list[float]] = np.round(exact, max(decimals, FINEST)).tolist()
+    return rounded
 
 
 def scalar(value: Scalar, digits: int = DIGITS) -> Scalar | None:
