@@ -159,6 +159,20 @@ async def test_what_could_not_be_told_live_is_handed_in_as_history() -> None:
         assert broker.retained["b/device/4/state"].payload == b"state 4"
 
 
+async def test_a_clean_stop_can_wait_for_what_was_offered() -> None:
+    broker, outbox = MemoryBroker(), Outbox()
+    publisher = publisher_on(MemoryLink(broker, name="out"), outbox)
+    async with running(publisher):
+        assert await publisher.flush(5.0)
+        outbox.rows[1] = Message("b/alert", b"last words", durable=True)
+        publisher.offer([state(1)], 0)
+        assert await publisher.flush(5.0)
+        assert topics(broker.published)[-2:] == ["b/device/1/state", "b/alert"]
+        broker.stop()
+        publisher.offer([state(2)], 0)
+        assert not await publisher.flush(0.01)
+
+
 class SlowLink:
     """A link whose broker answers only when told to, and may refuse."""
 
