@@ -17,7 +17,7 @@ from gateway.commands.wire import visit
 from gateway.config import Config, ConnectionConfig, load
 from gateway.errors import ConfigError, GatewayError
 from gateway.inference import BUILTIN
-from gateway.store import Store
+from gateway.store import Reader
 
 MIN_FREE_MB = 200
 
@@ -81,10 +81,8 @@ def _database(config: Config) -> str:
         return f"{path} will be made at the first start"
     if not os.access(path, os.R_OK | os.W_OK):
         raise GatewayError(f"{path} cannot be read and written by this user; try with sudo.")
-    store = Store.open(path, config.store)
-    counts = store.counts()
-    asyncio.run(store.close())
-    return f"{path}: {counts.uplinks} uplinks of {counts.devices} devices, sound"
+    counts = Reader.beside(path).counts()
+    return f"{path}: {counts.uplinks} uplinks of {counts.devices} devices"
 
 
 def _pack(config: Config) -> str:
