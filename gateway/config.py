@@ -245,8 +245,8 @@ class LimitsConfig(Section):
 
     payload_bytes: Annotated[int, Field(ge=1024)] = 262144
     object_keys: Annotated[int, Field(ge=1)] = 256
-    devices: Annotated[int, Field(ge=1)] = 2000
-    new_devices_per_minute: Annotated[int, Field(ge=1)] = 100
+    devices: Annotated[int, Field(ge=1)] = 5000
+    new_devices_per_minute: Annotated[int, Field(ge=1)] = 1000
     known_devices_only: bool = False
     queue: Annotated[int, Field(ge=64)] = 4096
     quarantine_rows: Annotated[int, Field(ge=10)] = 2000
