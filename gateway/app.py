@@ -37,7 +37,7 @@ from gateway.sources import ChirpStackSource
 from gateway.stages import Outcome, Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DeviceEvent, Downlink, Json, Message
+from gateway.types import Clock, Delivery, DeviceEvent, Downlink, Json, Message, MqttPort
 from gateway.windows import WindowBank
 
 HEALTH_S = 15.0
@@ -48,6 +48,8 @@ STALLED_S = 20.0
 
 
 DISPATCH_RETRY_S = 2.0
+FLUSH_S = 1.0
+"""How long a clean stop waits for the last messages to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,9 @@ def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, st
 OnOutcome = Callable[[Outcome], None]
 """Told of every outcome once it is committed."""
 
+MakeLink = Callable[..., MqttPort]
+"""Makes a link as `MqttLink` does; `MemoryLink` has the same words for the same things."""
+
 
 async def run_app(
     config: Config,
@@ -143,6 +148,7 @@ async def run_app(
     ready: asyncio.Event | None = None,
     on_outcome: OnOutcome | None = None,
     assembled: Callable[[Assembly], None] | None = None,
+    make_link: MakeLink = MqttLink,
 ) -> None:
     """Run the daemon until `stop` is set, then commit what is worked, say goodbye and close.
 
@@ -160,7 +166,7 @@ async def run_app(
     assembly = assemble(config, clock=clock or SystemClock(), store=store)
     if assembled is not None:
         assembled(assembly)
-    daemon = Daemon(assembly, systemd or Systemd({}), on_outcome)
+    daemon = Daemon(assembly, systemd or Systemd({}), on_outcome, make_link)
     try:
         await daemon.run(stop, ready or asyncio.Event())
     finally:
@@ -170,8 +176,15 @@ async def run_app(
 class Daemon:
     """The parts with wires and timers, each a named task."""
 
-    def __init__(self, assembly: Assembly, systemd: Systemd, on_outcome: OnOutcome | None) -> None:
+    def __init__(
+        self,
+        assembly: Assembly,
+        systemd: Systemd,
+        on_outcome: OnOutcome | None,
+        make_link: MakeLink,
+    ) -> None:
         config = assembly.config
+        self._make_link = make_link
         self._assembly = assembly
         self._systemd = systemd
         self._on_outcome = on_outcome
@@ -239,6 +252,7 @@ class Daemon:
             await _end(receiving)
             await _end(rest[:1])
             await self._pipeline.close()
+            await self._publisher.flush(FLUSH_S)
             await _end(rest[1:])
 
     # --- between the parts ----------------------------------------------------------------
@@ -289,9 +303,11 @@ class Daemon:
     async def _prune(self) -> None:
         while True:
             await asyncio.sleep(PRUNE_S)
+            more = True
             with contextlib.suppress(StoreError):  # the next commit meets and reports it too
-                while (await self._assembly.store.prune(self._assembly.clock.now_s())).more:
-                    await asyncio.sleep(0.1)
+                while more:
+                    pruned = await self._assembly.store.prune(self._assembly.clock.now_s())
+                    more = pruned.more
 
     async def _watchdog(self) -> None:
         """Feed systemd's watchdog while batches go round: ingest, inference and store all move."""
@@ -341,25 +357,27 @@ class Daemon:
 
     # --- links ----------------------------------------------------------------------------
 
-    def _link_in(self) -> MqttLink:
+    def _link_in(self) -> MqttPort:
         template = TopicTemplate(self._assembly.config.chirpstack.event_topic)
-        return MqttLink(
+        return self._make_link(
             self._assembly.config.chirpstack.mqtt,
             name=CHIRPSTACK,
             subscriptions=((template.subscription(), 1),),
             clean=False,
             now_s=self._assembly.clock.now_s,
+            on_state=partial(self._assembly.telemetry.link_changed, CHIRPSTACK),
         )
 
-    def _link_out(self) -> MqttLink:
+    def _link_out(self) -> MqttPort:
         config = self._assembly.config.mqtt
-        return MqttLink(
+        return self._make_link(
             config,
             name="publisher",
             subscriptions=self._assembly.requests.subscriptions(),
             will=messages.bridge_state(Topics(config.base), online=False),
             clean=True,
             now_s=self._assembly.clock.now_s,
+            on_state=partial(self._assembly.telemetry.link_changed, "publisher"),
         )
 
 

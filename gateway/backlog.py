@@ -8,7 +8,6 @@ from gateway.publishers import Chunk
 from gateway.store import HistoryCursor, Store, StoredUplink, missed, next_gap, published
 from gateway.types import Message
 
-
 SPARED = 200
 """So many uplinks may go out once more after a crash, to spare the SD card a page per commit."""
 

@@ -6,8 +6,10 @@ for a broker that has forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+
+import numpy as np
 
 from gateway.alerts import AlertEngine
 from gateway.config import Config
@@ -16,7 +18,7 @@ from gateway.devices import Device, DeviceBook
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
 from gateway.stages import Outcome
-from gateway.store import StoredUplink
+from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,
     DeviceInfo,
@@ -69,7 +71,7 @@ class Bulletin:
             device = self._devices.get(event.alert.dev_eui)
             if device is not None:
                 touched[device.info.dev_eui] = device
-        told: list[Message] = []
+        told = [self._history(record) for record in outcome.uplinks if self._is_past(record)]
         for device in touched.values():
             told += self._announcement(device)
             told += self._present(device)
@@ -83,19 +85,24 @@ class Bulletin:
             told += self._answer(question)
         return told
 
-    def snapshot(self) -> list[Message]:
-        """Return every retained topic as it should be now."""
-        told = [messages.bridge_info(self._topics, self._info()), self.health(), self._list()]
-        told += self._announcements()
-        for device in self._devices:
+    def snapshot(self) -> Iterator[Message]:
+        """Yield every retained topic as it should be now, made as it is sent: it may be long."""
+        yield messages.bridge_info(self._topics, self._info())
+        yield self.health()
+        yield self._list()
+        yield from self._announcements()
+        for device in list(self._devices):
             online = self._alerts.available(device.info.dev_eui)
-            told.append(messages.availability(self._topics, device.info.dev_eui, online=online))
-            told += self._present(device)
-        for alert in self._alerts.open():
-            told += messages.alert(self._topics, AlertEvent(EventType.UPDATE, alert))
+            yield messages.availability(self._topics, device.info.dev_eui, online=online)
+            yield from self._present(device)
+        told = [
+            message
+            for alert in self._alerts.open()
+            for message in messages.alert(self._topics, AlertEvent(EventType.UPDATE, alert))
+        ]
         for downlink in self._downlinks.open():
             told += messages.command(self._topics, downlink)
-        return [replace(message, durable=False) for message in told if message.retain]
+        yield from (replace(message, durable=False) for message in told if message.retain)
 
     def health(self) -> Message:
         """Return `bridge/health`."""
@@ -103,7 +110,14 @@ class Bulletin:
 
     def history(self, stored: StoredUplink) -> Message:
         """Return what could not be published when it was new."""
-        record = stored.record
+        return self._history(stored.record)
+
+    def _is_past(self, record: UplinkRecord) -> bool:
+        """Tell whether a device's state shows something newer already, so this goes as history."""
+        device = self._devices.get(record.dev_eui)
+        return device is not None and record.time_s < device.newest_s
+
+    def _history(self, record: UplinkRecord) -> Message:
         device = self._devices.get(record.dev_eui)
         payload = payloads.state(
             device.info if device else DeviceInfo(record.dev_eui),
@@ -140,7 +154,9 @@ class Bulletin:
             forecasts = [
                 verdict.forecast
                 for verdict in device.verdicts.values()
-                if verdict.forecast is not None and not verdict.channel.startswith("radio.")
+                if verdict.forecast is not None
+                and np.isfinite(verdict.forecast.quantiles).all()
+                and not verdict.channel.startswith("radio.")
             ]
             if forecasts:
                 yield messages.forecast(self._topics, dev_eui, forecasts, time_s=device.newest_s)

@@ -87,6 +87,14 @@ class Telemetry:
         self.counts["commands_" + state] += 1
         self.log.info("command_changed", id=command_id, dev_eui=dev_eui, state=state, detail=detail)
 
+    def link_changed(self, link: str, connected: bool, error: str) -> None:  # noqa: FBT001 - the link calls it so
+        """Log that a connection came, went, or could not be made."""
+        self.counts["link_changes"] += 1
+        if connected:
+            self.log.info("link_up", link=link)
+        else:
+            self.log.warning("link_down", link=link, error=error)
+
     def trouble(self, event: str, error: Exception) -> None:
         """Log an expected failure that life goes on after, and show it in health."""
         self.last_error = f"{event}: {error}"
