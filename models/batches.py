@@ -1,4 +1,5 @@
-"""From stored windows to training batches: shifted, shortened, with gaps and faults of all kinds."""
+# ruff: noqa: PLR2004 - shares and sizes of invented data say what they are where they stand
+"""From stored windows to training batches: shifted, shortened, with gaps and faults."""
 
 from __future__ import annotations
 
@@ -96,23 +97,22 @@ def alter(clean: Float, future: Float, clock: Float, rng: np.random.Generator) -
     mask = np.isfinite(damaged) & ~hidden(rows, context, rng)
     known = np.isfinite(clean) & np.maximum.accumulate(mask, axis=1)  # never what came before
     future_mask = np.isfinite(future) * trust[:, None]
-    values = np.where(mask, damaged, 0.0)
     return Batch(
-        *(
-            torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32))
-            for part in (
-                values,
-                mask,
-                clock,
-                np.where(known, clean, 0.0),
-                known,
-                np.where(np.isfinite(future), future, 0.0),
-                future_mask,
-                faulty * mask[:, -1],
-            )
-        ),
+        values=tensor(np.where(mask, damaged, 0.0)),
+        mask=tensor(mask),
+        clock=tensor(clock),
+        clean=tensor(np.where(known, clean, 0.0)),
+        known=tensor(known),
+        future=tensor(np.where(np.isfinite(future), future, 0.0)),
+        future_mask=tensor(future_mask),
+        faulty=tensor(faulty * mask[:, -1]),
         kind=torch.from_numpy(kinds),
     )
+
+
+def tensor(array: npt.NDArray[np.generic]) -> Tensor:
+    """Return a float32 copy as a tensor."""
+    return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
 def hidden(rows: int, context: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

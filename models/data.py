@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 DAY_S = 86400.0
+HOUR_S = 3600.0
+AVERAGED = 0.3  # share of coarser windows that hold means; the others hold every nth sample
 SENTINELS = (-9999.0,)
 SPANS = {"train": (0.0, 0.75), "settle": (0.75, 1.0), "confirm": (0.0, 1.0)}
 
@@ -109,7 +111,7 @@ def columns(
             cells = np.array([number(row[index]) for row in rows])
             start_s, values = gridded(time_s, cells, step_s)
             source = str(path.relative_to(folder))
-            yield Series(source.split("/")[0], source, channel, start_s, step_s, values)
+            yield Series(source.split("/", maxsplit=1)[0], source, channel, start_s, step_s, values)
 
 
 def nab(folder: Path) -> Iterator[Series]:
@@ -200,7 +202,7 @@ def coarser(values: npt.NDArray[np.float64], factor: int, *, mean: bool) -> npt.
 
 def factors(step_s: float) -> tuple[int, ...]:
     """Return by how much a series of this step may be made coarser: up to about an hour."""
-    return tuple(f for f in (1, 2, 3, 4, 6, 12, 24, 60, 120) if f == 1 or f * step_s <= 3600.0)
+    return tuple(f for f in (1, 2, 3, 4, 6, 12, 24, 60, 120) if f == 1 or f * step_s <= HOUR_S)
 
 
 def cut(
@@ -241,7 +243,9 @@ def windows(
         last = int(len(series.values) * SPANS["train"][1])
         factor = int(rng.choice(factors(series.step_s)))
         end = int(rng.integers(min(last, 200 * factor), last + 1))
-        values[row], clock[row] = cut(series, end, length, factor, mean=bool(rng.random() < 0.3))
+        values[row], clock[row] = cut(
+            series, end, length, factor, mean=bool(rng.random() < AVERAGED)
+        )
         if np.isfinite(values[row]).sum() >= 128:  # noqa: PLR2004 - enough to learn from
             row += 1
     return values, clock

@@ -49,7 +49,11 @@ def session(path: Path) -> Run:
         parts = [
             opened.run(
                 ["quantiles", "reconstruction", "embedding"],
-                {"values": values[i : i + 64], "mask": mask[i : i + 64], "clock": clock[i : i + 64]},
+                {
+                    "values": values[i : i + 64],
+                    "mask": mask[i : i + 64],
+                    "clock": clock[i : i + 64],
+                },
             )
             for i in range(0, len(values), 64)
         ]
@@ -204,7 +208,9 @@ def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     def ratio(top: str, below: str) -> float:
         pairs = np.array([(row[top], row[below]) for row in rows])
         pairs = pairs[np.isfinite(pairs).all(1)]
-        return float(np.exp(np.mean(np.log(np.clip((pairs[:, 0] + 1e-9) / (pairs[:, 1] + 1e-9), 0.05, 20)))))
+        return float(
+            np.exp(np.mean(np.log(np.clip((pairs[:, 0] + 1e-9) / (pairs[:, 1] + 1e-9), 0.05, 20))))
+        )
 
     return {
         "series": float(len(rows)),
@@ -236,9 +242,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("settle", "confirm"), default="settle")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    table = forecast_table(
-        session(options.model), trials(data.load(options.data), options.part)
-    )
+    table = forecast_table(session(options.model), trials(data.load(options.data), options.part))
     print(show(table))
     if options.json:
         options.json.write_text(json.dumps(table, indent=1) + "\n")

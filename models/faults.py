@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - shares and sizes of invented data say what they are where they stand
 """Faults that sensors really have, put into clean windows: the network learns to see through them.
 
 Kinds follow Sharma (2010), de Bruijn (2016) and the flags of soil networks: spike, stuck, bias,
@@ -16,50 +17,56 @@ Series = npt.NDArray[np.float32]
 Maker = Callable[[np.random.Generator, Series, float], Series]
 
 
+def float32(x: npt.NDArray[np.generic]) -> Series:
+    """Return an array in the type of a window."""
+    return np.asarray(x, dtype=np.float32)
+
+
 def spike(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """One to three samples far off."""
+    """Throw one to three samples far off."""
     few = x[: int(rng.integers(1, 4))]
-    return few + np.float32(rng.choice((-1, 1)) * size * rng.uniform(2, 8))
+    return float32(few + rng.choice((-1, 1)) * size * rng.uniform(2, 8))
 
 
 def stuck(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """The same number again and again."""
+    """Repeat the same number again and again."""
     del rng, size
     return np.full_like(x, x[0])
 
 
 def bias(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """All values off by the same amount."""
-    return x + np.float32(rng.choice((-1, 1)) * size * rng.uniform(1, 4))
+    """Put all values off by the same amount."""
+    return float32(x + rng.choice((-1, 1)) * size * rng.uniform(1, 4))
 
 
 def drift(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """An error that grows, straight or bent."""
+    """Add an error that grows, straight or bent."""
     ramp = np.linspace(0, 1, len(x)) ** rng.uniform(0.7, 2.5)
-    return (x + rng.choice((-1, 1)) * size * rng.uniform(1.5, 5) * ramp).astype(np.float32)
+    return float32(x + rng.choice((-1, 1)) * size * rng.uniform(1.5, 5) * ramp)
 
 
 def noise(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """Far more noise than before."""
-    return (x + size * rng.uniform(0.5, 3) * rng.standard_normal(len(x))).astype(np.float32)
+    """Add far more noise than before."""
+    return float32(x + size * rng.uniform(0.5, 3) * rng.standard_normal(len(x)))
 
 
 def dropout(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """Some samples replaced by one value far below: zero, or a sentinel."""
+    """Replace some samples by one value far below: zero, or a sentinel."""
     away = x.min() - size * rng.choice((2.0, 5.0, 50.0))
-    return np.where(rng.random(len(x)) < rng.uniform(0.2, 1), away, x).astype(np.float32)
+    return float32(np.where(rng.random(len(x)) < rng.uniform(0.2, 1), away, x))
 
 
 def sag(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """A dip and a recovery: a weak battery, frost in the soil."""
+    """Subtract a dip that recovers: a weak battery, frost in the soil."""
     bow = np.sin(np.linspace(0, np.pi, len(x)))
-    return (x - size * rng.uniform(1, 5) * bow).astype(np.float32)
+    return float32(x - size * rng.uniform(1, 5) * bow)
 
 
 def clip(rng: np.random.Generator, x: Series, size: float) -> Series:
-    """Values cannot pass a bound that they should pass."""
+    """Hold values below a bound that they should pass."""
     del size
-    return np.minimum(x, np.float32(np.quantile(x, rng.uniform(0.1, 0.6))))
+    bound = np.float32(np.quantile(x, rng.uniform(0.1, 0.6)))
+    return float32(np.minimum(x, bound))
 
 
 KINDS: dict[str, Maker] = {
@@ -83,7 +90,9 @@ def inject(rng: np.random.Generator, clean: Series) -> tuple[Series, npt.NDArray
     kind = str(rng.choice(list(KINDS)))
     length = int(np.exp(rng.uniform(np.log(4), np.log(128))))
     length = min(length, len(clean))
-    start = len(clean) - length if rng.random() < 0.5 else int(rng.integers(len(clean) - length + 1))
+    start = (
+        len(clean) - length if rng.random() < 0.5 else int(rng.integers(len(clean) - length + 1))
+    )
     size = float(np.nanmean(np.abs(clean - np.nanmean(clean)))) if np.isfinite(clean).any() else 0.0
     size = (size + 1e-3 * float(rng.random())) * float(rng.choice((0.4, 1.0, 2.0)))
     part = clean[start : start + length]

@@ -115,6 +115,9 @@ class Block(nn.Module):
 class Network(nn.Module):
     """Forecasts and cleans windows of any channel; see the module for the drawing."""
 
+    positions: Tensor
+    ahead: Tensor
+
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
@@ -147,9 +150,9 @@ class Network(nn.Module):
     def think(self, normal: Normal, clock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Do the same in normalized units: quantiles [B, H, Q], cleaned [B, C], embedding."""
         anchor, pace = self.footing(normal)
-        lag, lag_mask = self.lags(normal, clock[:, 1:2], anchor)
+        lags = self.lags(normal, clock[:, 1:2], anchor)
         past = self.past_tokens(normal, clock, anchor, pace)
-        asked = self.query_tokens(normal, clock, anchor, pace, lag, lag_mask)
+        asked = self.query_tokens(normal, clock, (anchor, pace), lags)
         seen = normal.mask.view(-1, self.shape.past, self.shape.patch).amax(2)  # [B, past]
         open_ = torch.cat([seen, torch.ones_like(seen[:, : self.shape.future])], dim=1)
         bias = (open_[:, None, None, :] - 1.0) * 1e4
@@ -158,7 +161,7 @@ class Network(nn.Module):
             for block in self.blocks:
                 x = block(x, bias)
         x = self.norm(x)
-        z = self.quantiles(x[:, self.shape.past :], anchor, self.reach(pace), lag)
+        z = self.quantiles(x[:, self.shape.past :], anchor, self.reach(pace), lags[0])
         cleaned = self.clean(x[:, : self.shape.past]).flatten(1).clamp(-_STEEPEST, _STEEPEST)
         weight = open_[:, :, None] / open_.sum(1)[:, None, None]
         return z, cleaned, self.embed((x * weight).sum(1))
@@ -206,28 +209,29 @@ class Network(nn.Module):
         near = squash((normal.z - anchor) / (2 * pace)) * normal.mask / 3
         parts = [part.view(-1, past, patch) for part in (normal.z, normal.mask, near)]
         middle = self.positions[:, patch // 2 :: patch] - self.shape.context  # [1, past]
-        return self.read(torch.cat([*parts, day_features(clock, middle)], dim=2))  # type: ignore[no-any-return]
+        read: Tensor = self.read(torch.cat([*parts, day_features(clock, middle)], dim=2))
+        return read
 
     def query_tokens(
         self,
         normal: Normal,
         clock: Tensor,
-        anchor: Tensor,
-        pace: Tensor,
-        lag: Tensor,
-        lag_mask: Tensor,
+        footing: tuple[Tensor, Tensor],
+        lags: tuple[Tensor, Tensor],
     ) -> Tensor:
         """Return one token per patch of the horizon: the same hours of days before, and scales."""
-        patch, future, lags = self.shape.patch, self.shape.future, len(self.shape.lags)
+        anchor, pace = footing
+        patch, future, many = self.shape.patch, self.shape.future, len(self.shape.lags)
         parts = [
-            part.view(-1, lags, future, patch).transpose(1, 2).reshape(-1, future, lags * patch)
-            for part in (lag, lag_mask)
+            part.view(-1, many, future, patch).transpose(1, 2).reshape(-1, future, many * patch)
+            for part in lags
         ]
         middle = self.ahead[:, patch // 2 :: patch]
         share = normal.mask.mean(1, keepdim=True)
         facts = torch.cat([anchor, torch.log(pace), share, torch.log(share + 0.002)], dim=1)
         facts = facts[:, None, :].expand(-1, future, -1)
-        return self.ask(torch.cat([*parts, day_features(clock, middle), facts], dim=2))  # type: ignore[no-any-return]
+        ask: Tensor = self.ask(torch.cat([*parts, day_features(clock, middle), facts], dim=2))
+        return ask
 
     def quantiles(self, x: Tensor, anchor: Tensor, reach: Tensor, lag: Tensor) -> Tensor:
         """Return normalized quantiles [B, H, Q] of the query tokens x [B, future, width].

@@ -39,7 +39,8 @@ def linear_sizes(shape: Shape) -> list[tuple[int, int]]:
 def calibration(config: Config, folder: Path | None, count: int = 8) -> list[Arrays]:
     """Return training batches of another seed, to find activation ranges with."""
     rng = np.random.default_rng(config.seed + 1000)
-    some = replace(config, synthetic=2000, real=2000 if folder else 0, batch=64)
+    few = min(2000, config.synthetic)
+    some = replace(config, synthetic=few, real=few if folder else 0, batch=64)
     pool = batches.build(some, folder, rng)
     drawn = [batches.draw(pool, some, rng) for _ in range(count)]
     return [
@@ -165,9 +166,7 @@ def build(run: Path, folder: Path | None, out: Path, *, version: str, kind: str)
     config = CONFIGS[record["config"]["name"]]
     whole, small = run / "fp32.onnx", run / "int8.onnx"
     export(network, whole)
-    quantize.quantize(
-        whole, small, linear_sizes(config.shape), calibration(config, folder), kind
-    )
+    quantize.quantize(whole, small, linear_sizes(config.shape), calibration(config, folder), kind)
     golden = stored(with_outputs(small, golden_windows(config)))
     files = {"model.onnx": small.read_bytes(), "golden.npz": golden}
     facts = manifest(record, config.shape, small, files, version)
@@ -181,7 +180,7 @@ def build(run: Path, folder: Path | None, out: Path, *, version: str, kind: str)
 def main() -> None:
     """Make a pack from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, default=Path("runs/small"))
+    parser.add_argument("--run", type=Path, default=Path("models/runs/small"))
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("base.zip"))
     parser.add_argument("--version", default="1")

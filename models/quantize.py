@@ -168,7 +168,7 @@ class Rewrite:
 
     def take(self, name: str) -> npt.NDArray[np.float32]:
         """Return a constant of the model."""
-        return self.arrays[name].astype(np.float32)
+        return np.asarray(self.arrays[name], dtype=np.float32)
 
     def constant(self, name: str, value: npt.NDArray[np.generic]) -> str:
         """Add a constant once, and return its name."""
@@ -184,9 +184,7 @@ class Rewrite:
     def done(self) -> onnx.ModelProto:
         """Return the new model, checked."""
         graph = self.model.graph
-        nodes = [
-            step for node in graph.node for step in self.swaps.get(node.output[0], [node])
-        ]
+        nodes = [step for node in graph.node for step in self.swaps.get(node.output[0], [node])]
         del graph.node[:]
         graph.node.extend(nodes)
         used = {name for node in nodes for name in node.input}

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - shares and sizes of invented data say what they are where they stand
 """Invented sensor channels: what farms, greenhouses, tanks and radios look like, and harder.
 
 Every family is a function of a `Field` (a batch of rows with their clock) that returns float64
@@ -65,7 +66,8 @@ def wander(field: Field, days: Rows) -> Rows:
     keep = np.exp(-field.step / days)
     start = np.zeros_like(field.day)
     start[:, 0] = field.rng.standard_normal(field.rows) / np.sqrt(1 - keep[:, 0] ** 2)
-    return np.sqrt(1 - keep**2) * leaky(field.normal() + start, keep)
+    path: Rows = np.sqrt(1 - keep**2) * leaky(field.normal() + start, keep)
+    return path
 
 
 def weather(field: Field) -> Rows:
@@ -82,7 +84,8 @@ def daily(field: Field) -> Rows:
     for harmonic in range(1, 7):
         size = field.rng.standard_normal((field.rows, 1)) / harmonic**falloff
         total += size * np.sin(2 * np.pi * (harmonic * field.day + field.uniform(0, 1)))
-    return total / (total.std(1, keepdims=True) + 1e-9)
+    size = total.std(1, keepdims=True) + 1e-9
+    return np.asarray(total / size)
 
 
 def sun(field: Field) -> Rows:
@@ -94,7 +97,7 @@ def sun(field: Field) -> Rows:
 
 
 def temperature(field: Field) -> Rows:
-    """Air or soil: a daily wave whose size the weather changes, upon a slow path."""
+    """Make air or soil temperature: a daily wave that weather swells, upon a slow path."""
     swing = np.exp(0.4 * wander(field, field.log_uniform(1, 6)))
     lagged = sun(field)
     keep = np.exp(-field.step / field.log_uniform(0.01, 1.0))
@@ -105,13 +108,13 @@ def temperature(field: Field) -> Rows:
 
 
 def humidity(field: Field) -> Rows:
-    """Relative humidity: falls by day, and rests at its ceiling by night."""
+    """Make relative humidity: it falls by day and rests at its ceiling by night."""
     raw = 75 - 15 * temperature(field)
     return 100 - np.maximum(100 - raw, 0.3 * np.abs(field.rng.standard_normal(raw.shape)))
 
 
 def soil(field: Field) -> Rows:
-    """Soil moisture: irrigation or rain lifts it, then it dries towards a floor."""
+    """Make soil moisture: irrigation or rain lifts it, then it dries towards a floor."""
     rain = field.events(field.log_uniform(0.02, 1.0)) * field.rng.exponential(1.0, field.day.shape)
     hour, every = field.uniform(0, 1), np.floor(field.uniform(1, 4))
     due = (np.floor(field.day - hour) > np.floor(field.day - hour - field.step)) & (
@@ -130,7 +133,7 @@ def soil(field: Field) -> Rows:
 
 
 def tank(field: Field) -> Rows:
-    """Tank level: drawn down in daytime, filled when low, or filled by a timetable."""
+    """Make a tank level: drawn down in daytime, filled when low, or filled by a timetable."""
     use = np.maximum(field.log_uniform(0.2, 4.0) * (1 + field.uniform(0, 1.5) * daily(field)), 0)
     use = use * field.step * field.rng.gamma(2.0, 0.5, field.day.shape)
     fill = field.log_uniform(2, 60) * field.step
@@ -145,7 +148,7 @@ def tank(field: Field) -> Rows:
 
 
 def pump(field: Field) -> Rows:
-    """Motor current: idle, or on by a timetable or by chance, with a load that wanders."""
+    """Make a motor current: idle, or on by a timetable or by chance, with a load that wanders."""
     phase = (field.day * np.floor(field.uniform(1, 12)) + field.uniform(0, 1)) % 1.0
     timed = phase < field.uniform(0.05, 0.6)
     chance = wander(field, field.log_uniform(0.02, 0.5)) > field.uniform(-0.5, 1.5)
@@ -157,7 +160,7 @@ def pump(field: Field) -> Rows:
 
 
 def gas(field: Field) -> Rows:
-    """CO2 or particles: sources come and go, air exchange carries away; skewed."""
+    """Make CO2 or particles: sources come and go, air exchange carries away; skewed."""
     push = np.maximum(daily(field) + 0.5 * wander(field, field.log_uniform(0.05, 1)), 0)
     push = push + 8 * field.events(field.log_uniform(0.05, 4)) * field.uniform(0, 1)
     keep = np.exp(-field.step / field.log_uniform(0.01, 0.5))
@@ -167,14 +170,14 @@ def gas(field: Field) -> Rows:
 
 
 def noise(field: Field) -> Rows:
-    """Sound level or traffic: loud days, quiet nights and weekends, bursts to one side."""
+    """Make sound or traffic: loud days, quiet nights and weekends, bursts to one side."""
     week = 1 - field.uniform(0, 0.9) * (np.floor(field.day) % 7 >= 5) * (field.uniform(0, 1) < 0.6)
     burst = field.rng.gamma(field.uniform(0.3, 2), 1.0, field.day.shape)
     return daily(field) * week * field.uniform(0.3, 3) + burst * field.uniform(0.1, 1.0)
 
 
 def battery(field: Field) -> Rows:
-    """Battery: a slow decline, a little warmth, perhaps a solar panel."""
+    """Make a battery: a slow decline, a little warmth, perhaps a solar panel."""
     solar = field.uniform(0, 1) < 0.4
     keep = np.exp(-field.step / field.uniform(0.2, 1.0))
     decline = -field.log_uniform(0.002, 0.3) * (field.day - field.day[:, :1])
@@ -182,13 +185,15 @@ def battery(field: Field) -> Rows:
 
 
 def radio(field: Field) -> Rows:
-    """RSSI or SNR in whole dB: noise around a level that now and then moves."""
+    """Make RSSI or SNR in whole dB: noise around a level that now and then moves."""
     level = np.cumsum(field.events(field.log_uniform(0.01, 0.5)) * field.normal() * 4, axis=1)
-    return np.round(level + field.uniform(0.5, 5) * field.normal() + field.uniform(0, 3) * weather(field))
+    return np.round(
+        level + field.uniform(0.5, 5) * field.normal() + field.uniform(0, 3) * weather(field)
+    )
 
 
 def counter(field: Field) -> Rows:
-    """A running total (water, rain, energy) that may start again from zero."""
+    """Make a running total (water, rain, energy) that may start again from zero."""
     rate = np.maximum(1 + field.uniform(0, 2) * daily(field), 0) * field.rng.gamma(
         field.uniform(0.05, 3), 1.0, field.day.shape
     )
@@ -203,7 +208,7 @@ def counter(field: Field) -> Rows:
 
 
 def levels(field: Field) -> Rows:
-    """Set points and states: flat, then another level, some of them come back to."""
+    """Make set points and states: flat, then another level, then perhaps the first again."""
     choices = field.rng.standard_normal((field.rows, 5))
     change = field.events(field.log_uniform(0.1, 12))
     pick = np.cumsum(change * field.rng.integers(1, 5, field.day.shape), axis=1) % 5
@@ -212,19 +217,19 @@ def levels(field: Field) -> Rows:
 
 
 def quiet(field: Field) -> Rows:
-    """A channel where nothing happens: constant, or flickering between neighbours."""
+    """Make a channel where nothing happens: constant, or flickering between neighbours."""
     flicker = np.round(field.uniform(0, 0.6) * wander(field, field.log_uniform(0.01, 5)))
     return flicker * (field.uniform(0, 1) < 0.7)
 
 
 def rain(field: Field) -> Rows:
-    """Rain per interval: nothing for days, then showers."""
+    """Make rain per interval: nothing for days, then showers."""
     wet = wander(field, field.log_uniform(0.1, 1)) > field.uniform(0.8, 2.2)
     return wet * field.rng.gamma(0.6, 1.0, field.day.shape)
 
 
 def kernels(field: Field) -> Rows:
-    """A Gaussian-process-like mixture: random waves of any period, paths, trends, products."""
+    """Mix random waves of any period, paths, trends and products, like a Gaussian process."""
     waves = np.zeros_like(field.day)
     for _ in range(4):
         period = field.step * field.log_uniform(4, 400)
@@ -235,18 +240,19 @@ def kernels(field: Field) -> Rows:
     trend = (field.day - field.day.mean(1, keepdims=True)) / (np.ptp(field.day, axis=1)[:, None])
     mixed = field.uniform(0, 1) * waves + field.uniform(0, 2) * path
     product = waves * (1 + 0.5 * path)
-    return np.where(field.uniform(0, 1) < 0.7, mixed, product) + field.uniform(-2, 2) * trend
+    chosen = np.where(field.uniform(0, 1) < 0.7, mixed, product)
+    return np.asarray(chosen + field.uniform(-2, 2) * trend)
 
 
 def walk(field: Field) -> Rows:
-    """A random walk, or a smooth one whose slope walks."""
+    """Make a random walk, or a smooth one whose slope walks."""
     plain = np.cumsum(field.normal(), axis=1)
     slope = leaky(field.normal(), 1 - field.log_uniform(0.01, 0.3))
     return np.where(field.uniform(0, 1) < 0.5, plain, np.cumsum(slope, axis=1))
 
 
 def seasonal(field: Field) -> Rows:
-    """A clean daily shape with noise upon it, nothing else."""
+    """Make a clean daily shape with noise upon it, nothing else."""
     return daily(field) + field.log_uniform(0.01, 2.0) * field.normal()
 
 

@@ -105,7 +105,7 @@ def train(
             group["lr"] = rate(config, step)
         parts = losses(network, batches.draw(pool, config, rng), levels)
         adam.zero_grad(set_to_none=True)
-        total(parts).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(total(parts))
         nn.utils.clip_grad_norm_(network.parameters(), config.clip)
         adam.step()
         follow(steady, network, min(config.average, (step + 1) / (step + 20)))
@@ -152,33 +152,39 @@ def load(out: Path) -> tuple[Network, dict[str, Any]]:
     return network.eval(), record
 
 
-def main() -> None:
-    """Run one training from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", choices=CONFIGS, default="small")
-    parser.add_argument("--data", type=Path, help="folder of recordings; none: invented data only")
-    parser.add_argument("--out", type=Path, default=Path("runs/small"))
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    config = CONFIGS[options.config]
-    if options.seed is not None:
-        config = replace(config, seed=options.seed)
+def run(config: Config, folder: Path | None, out: Path) -> dict[str, Any]:
+    """Build the data, train, save weights and record into `out`, and return the record."""
+    code = commit()  # before the work: later the repository may be elsewhere
     rng = np.random.default_rng(config.seed)
-    pool = batches.build(config, options.data, rng)
+    pool = batches.build(config, folder, rng)
     print(f"{len(pool.values)} windows, {pool.invented} of them invented", flush=True)
     network, history, seconds = train(config, pool, rng)
     record = {
         "config": asdict(config),
         "seed": config.seed,
-        "data": data.identity(options.data) if options.data else {},
-        "commit": commit(),
+        "data": data.identity(folder) if folder else {},
+        "commit": code,
         "seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in network.parameters()),
         "history": history,
     }
-    save(network, record, options.out)
+    save(network, record, out)
+    return record
+
+
+def main() -> None:
+    """Run one training from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", choices=CONFIGS, default="small")
+    parser.add_argument("--data", type=Path, help="folder of recordings; none: invented data only")
+    parser.add_argument("--out", type=Path, default=Path("models/runs/small"))
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config = CONFIGS[options.config]
+    seed = config.seed if options.seed is None else options.seed
+    run(replace(config, seed=seed), options.data, options.out)
 
 
 if __name__ == "__main__":
