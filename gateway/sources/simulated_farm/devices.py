@@ -21,6 +21,7 @@ from gateway.sources.simulated_farm.weather import DAY_S
 from gateway.sources.simulated_farm.world import State
 
 Measured = dict[str, float]
+MINUTE_S = 60.0
 APPLICATION_ID = str(uuid5(NAMESPACE_OID, "simulated farm"))
 APPLICATION = "Simulated farm"
 
@@ -222,12 +223,11 @@ def _humidity(true_pct: float, noise_pct: float, random: Random) -> float:
 def _soil_device(name: str, title: str, eui: str, field: str, *, lower: bool, salts: float,
                  mean_dbm: tuple[float, float], data_rate: int) -> Device:  # fmt: skip
     return Device(
-        name, title, eui, "Dragino LSE01", 2, 1200.0,
+        name, title, eui, "Dragino LSE01", 2, 30 * MINUTE_S,
         _soil(field, lower=lower, salts=salts), _encode_soil, mean_dbm, data_rate,
     )  # fmt: skip
 
 
-MINUTE_S = 60.0
 DEVICES: tuple[Device, ...] = (
     _soil_device("north-soil-20", "North field soil 20 cm", "a84041fa51870c01", "north",
                  lower=False, salts=420.0, mean_dbm=(-98.0, -109.0), data_rate=5),
@@ -242,25 +242,25 @@ DEVICES: tuple[Device, ...] = (
     _soil_device("orchard-soil-50", "Orchard soil 50 cm", "a84041fa51870c06", "orchard",
                  lower=True, salts=480.0, mean_dbm=(-120.0, -113.0), data_rate=3),
     Device("weather", "Weather station", "70b3d5a4d2000107", "Weather station", 3,
-           10 * MINUTE_S, _weather, _encode_weather, (-92.0, -88.0)),
+           15 * MINUTE_S, _weather, _encode_weather, (-92.0, -88.0)),
     Device("tank", "Water tank", "a84041fa51870c08", "Dragino LDDS75", 2,
            15 * MINUTE_S, _tank, _encode_tank, (-84.0, -101.0)),
     Device("greenhouse-climate", "Greenhouse climate", "a84041fa51870c09", "Dragino LHT65", 2,
-           15 * MINUTE_S, _greenhouse_climate, _encode_air, (-76.0, -103.0)),
+           20 * MINUTE_S, _greenhouse_climate, _encode_air, (-76.0, -103.0)),
     Device("greenhouse-co2", "Greenhouse CO2", "24e124710c14400a", "Milesight EM500-CO2", 85,
-           15 * MINUTE_S, _greenhouse_co2, _encode_co2, (-78.0, -104.0)),
+           20 * MINUTE_S, _greenhouse_co2, _encode_co2, (-78.0, -104.0)),
     Device("yard-air", "Yard air quality", "24e124710c14400b", "Milesight AM308", 85,
-           15 * MINUTE_S, _yard_air, _encode_dust, (-66.0, -99.0)),
+           20 * MINUTE_S, _yard_air, _encode_dust, (-66.0, -99.0)),
     Device("noise", "Yard noise", "24e124710c14400c", "Milesight WS302", 85,
-           15 * MINUTE_S, _noise, _encode_noise, (-69.0, -100.0)),
+           20 * MINUTE_S, _noise, _encode_noise, (-69.0, -100.0)),
     Device("valve-north", "North valve", "70b3d5a4d200010d", "Valve", 10,
-           20 * MINUTE_S, _valve("north"), _encode_valve, (-97.0, -108.0),
+           30 * MINUTE_S, _valve("north"), _encode_valve, (-97.0, -108.0),
            class_c=True, valve="north"),
     Device("valve-south", "South valve", "70b3d5a4d200010e", "Valve", 10,
-           20 * MINUTE_S, _valve("south"), _encode_valve, (-106.0, -103.0),
+           30 * MINUTE_S, _valve("south"), _encode_valve, (-106.0, -103.0),
            data_rate=4, class_c=True, valve="south"),
     Device("pump", "Pump current", "24e124710c14400f", "Milesight CT101", 85,
-           10 * MINUTE_S, _pump, _encode_pump, (-82.0, -102.0)),
+           15 * MINUTE_S, _pump, _encode_pump, (-82.0, -102.0)),
     Device("orchard-air", "Orchard air", "a84041fa51870c10", "Dragino LHT65", 2,
            20 * MINUTE_S, _outdoor_air(-0.5), _encode_air, (-117.0, -111.0), data_rate=3),
     Device("south-air", "South field air", "a84041fa51870c11", "Dragino LHT65", 2,

@@ -29,6 +29,7 @@ START_S = 1775433600.0
 REPEATED = 0.006
 RETRANSMITTED = 0.004
 MAC_ONLY = 0.008
+WATCH_S = 60.0
 REJOINS = {"orchard-soil-50": 3.3, "noise": 6.1}
 """Devices that join anew, and on which day."""
 
@@ -53,6 +54,7 @@ class Session:
     f_cnt_down: int
     queue: list[Command]
     probe: FaultyProbe
+    shown_open: bool = False
 
 
 class Farm:
@@ -125,6 +127,8 @@ class Farm:
         self._at(first_s, lambda t: self._periodic(session, t))
         noon_s = self._start_s + DAY_S / 2 + random.uniform(-4.0, 4.0) * 3600.0
         self._at(noon_s, lambda t: self._daily_status(session, t))
+        if device.valve is not None:
+            self._at(self._start_s, lambda t: self._watch_valve(session, t))
         if device.name in REJOINS:
             day = REJOINS[device.name]
             self._at(self._start_s + day * DAY_S, lambda t: self._rejoin(session, t))
@@ -147,9 +151,16 @@ class Farm:
         if random.random() < MAC_ONLY:
             self._at(time_s + 4.0, lambda t: self._mac_only(session, t))
 
+    def _watch_valve(self, session: Session, time_s: float) -> Iterator[FarmEvent]:
+        """Report as soon as the valve has moved by itself, as valve controllers do."""
+        self._at(time_s + WATCH_S, lambda t: self._watch_valve(session, t))
+        if (self._measure(session, time_s)["open"] > 0.0) != session.shown_open:
+            yield from self._report(session, time_s)
+
     def _report(self, session: Session, time_s: float) -> Iterator[FarmEvent]:
         device = session.device
         measured = self._measure(session, time_s)
+        session.shown_open = measured.get("open", 0.0) > 0.0
         data, decoded = device.encode(measured)
         yield from self._send(session, time_s, device.f_port, data, decoded)
 

@@ -21,9 +21,9 @@ from random import Random
 from gateway.sources.simulated_farm.chance import stream
 from gateway.sources.simulated_farm.weather import DAY_S, HOUR_S, ColdNight, Rain, Weather
 
-SCENARIO_DAYS = 9.0
+SCENARIO_DAYS = 8.0
 GRACE_S = 12 * HOUR_S
-FROST_START_S = 6 * DAY_S + 16 * HOUR_S
+FROST_START_S = 5 * DAY_S + 16 * HOUR_S
 FROST_DEPTHS_C = (8.0, 9.5, 11.0, 13.0, 16.0)
 FROST_C = -2.0
 STEP_S = 120.0
@@ -108,15 +108,15 @@ def write_script(seed: int, start_s: float) -> Script:
         return start_s + day * DAY_S + random.uniform(-spread_h, spread_h) * HOUR_S
 
     rains = _rains(random, start_s)
-    pipe = PipeLeak("south", at(5.95), at(7.45), mm_h=1.4)
-    tank = TankLeak(at(7.25), at(8.6), l_h=320.0)
+    pipe = PipeLeak("south", at(5.2), at(6.6), mm_h=1.4)
+    tank = TankLeak(at(6.35), at(7.7), l_h=320.0)
     cold, below_s, above_s = _frost(seed, rains, start_s + FROST_START_S)
     faults = (
-        Fault("noise", "greenhouse-co2", "co2", at(4.35), at(4.85), size=90.0),
-        Fault("silence", "south-air", "*", at(4.6), at(6.6), alert_kinds=("silence",)),
-        Fault("stuck", "orchard-soil-20", "*", at(4.75), at(6.9)),
-        Fault("drift", "orchard-air", "TempC_SHT", at(5.0), at(8.2), size=1.8),
-        Fault("spike", "greenhouse-climate", "TempC_SHT", at(5.5), at(5.7), size=14.0),
+        Fault("noise", "greenhouse-co2", "co2", at(4.1), at(4.6), size=90.0),
+        Fault("silence", "south-air", "*", at(4.2), at(5.8), alert_kinds=("silence",)),
+        Fault("stuck", "orchard-soil-20", "*", at(4.3), at(6.4)),
+        Fault("drift", "orchard-air", "TempC_SHT", at(4.4), at(7.4), size=1.8),
+        Fault("spike", "greenhouse-climate", "TempC_SHT", at(4.75), at(5.0), size=14.0),
         Fault(
             "leak", "south-soil-20", "water_SOIL", pipe.start_s, pipe.end_s,
             also=("south-soil-50", "tank", "pump"),
@@ -175,7 +175,7 @@ def _rains(random: Random, start_s: float) -> tuple[Rain, ...]:
         return Rain(begins, begins + lasts, mm_h * random.uniform(0.8, 1.2))
 
     scripted = [
-        shower(-2.3, 4.0, 2.0), shower(1.6, 3.0, 3.2), shower(2.9, 5.0, 1.8), shower(5.2, 3.0, 3.5),
+        shower(-2.3, 4.0, 2.0), shower(1.6, 3.0, 3.2), shower(2.9, 5.0, 1.8), shower(4.9, 3.0, 3.5),
     ]  # fmt: skip
     # Beyond the scenario the farm goes on, with a shower every few days.
     day = SCENARIO_DAYS

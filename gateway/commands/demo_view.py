@@ -1,0 +1,252 @@
+"""What a person sees of the demo: a live picture on a terminal, plain lines anywhere else.
+
+`show` is called as often as you like and draws a few times a second; `close` prints the summary.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gateway.commands.demo_score import Notice, Progress
+from gateway.sources.simulated_farm import START_S
+from gateway.types import Alert, DevEui, EventType, Reading, Severity
+
+DAY_S = 86400.0
+SHOWN_READINGS = 4
+SHOWN_NOTICES = 9
+DRAW_S = 0.25
+LINES_S = 5.0
+STYLES = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
+BACKGROUND = ("radio.", "device.", "location.", "probe.")
+
+
+class View(Protocol):
+    """Something that shows a running demo."""
+
+    def show(self, progress: Progress) -> None:
+        """Draw, if it is time to."""
+        ...
+
+    def close(self, progress: Progress) -> None:
+        """Leave the terminal as it was and print how the run went."""
+        ...
+
+
+class NoView:
+    """Shows nothing: standard output is for the JSON summary alone."""
+
+    def show(self, progress: Progress) -> None:
+        """Do nothing."""
+
+    def close(self, progress: Progress) -> None:
+        """Do nothing."""
+
+
+class PlainView:
+    """One line per alert as it comes, and one every few seconds on how far it is."""
+
+    def __init__(self, console: Console, hints: Sequence[str]) -> None:
+        self._console = console
+        self._shown = 0
+        self._due_s = 0.0
+        for hint in hints:
+            self._line(hint)
+
+    def show(self, progress: Progress) -> None:
+        """Print what is new."""
+        fresh = progress.noticed - self._shown
+        self._shown = progress.noticed
+        for notice in list(progress.notices)[-fresh:] if fresh else ():
+            self._line(_notice_line(notice, progress).plain)
+        if time.monotonic() >= self._due_s:
+            self._due_s = time.monotonic() + LINES_S
+            self._line(
+                f"{when(progress.now_s)}  {len(progress.readings)} devices, "
+                f"{progress.uplinks} uplinks, {len(progress.open_alerts)} alerts open"
+            )
+
+    def close(self, progress: Progress) -> None:
+        """Print the summary."""
+        self.show(progress)
+        self._console.print(summary_table(progress))
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+class LiveView:
+    """The whole farm on one screen, redrawn in place."""
+
+    def __init__(self, console: Console, hints: Sequence[str]) -> None:
+        self._console = console
+        self._hints = tuple(hints)
+        self._due_s = 0.0
+        self._rates: deque[tuple[float, int]] = deque(maxlen=12)
+        self._live = Live(console=console, auto_refresh=False, screen=console.size.height > 0)
+        self._live.start()
+
+    def show(self, progress: Progress) -> None:
+        """Redraw when the last picture is old enough."""
+        now_s = time.monotonic()
+        if now_s < self._due_s:
+            return
+        self._due_s = now_s + DRAW_S
+        self._rates.append((now_s, progress.uplinks))
+        self._live.update(self._picture(progress), refresh=True)
+
+    def close(self, progress: Progress) -> None:
+        """Restore the screen and print the summary."""
+        self._live.stop()
+        self._console.print(summary_table(progress))
+
+    def _picture(self, progress: Progress) -> RenderableType:
+        head = Text.assemble(
+            ("Simulated farm  ", "bold"),
+            f"{when(progress.now_s)}   {self._rate():.0f} uplinks/s   ",
+            f"{progress.uplinks} uplinks   ",
+            (f"{len(progress.open_alerts)} alerts open", "yellow" if progress.open_alerts else ""),
+        )
+        parts: list[RenderableType] = [head, device_table(progress), self._notices(progress)]
+        if commands := _command_lines(progress):
+            parts.append(commands)
+        return Group(*parts, Text("\n".join(self._hints), style="dim"))
+
+    def _rate(self) -> float:
+        (then_s, before), (now_s, after) = self._rates[0], self._rates[-1]
+        return (after - before) / (now_s - then_s) if now_s > then_s else 0.0
+
+    def _notices(self, progress: Progress) -> Panel:
+        lines = [_notice_line(notice, progress) for notice in list(progress.notices)[::-1]]
+        text = Text("\n").join(lines[:SHOWN_NOTICES]) if lines else Text("none yet", style="dim")
+        return Panel(text, title="Alerts, newest first", title_align="left")
+
+
+def device_table(progress: Progress) -> Table:
+    """Return a row per device: newest readings, age of the last, and what is wrong."""
+    table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
+    table.add_column("Device", no_wrap=True)
+    table.add_column("Readings", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("Heard", justify="right", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    for eui, title in progress.titles.items():
+        channels = progress.readings.get(DevEui(eui), {})
+        newest_s = max((reading.time_s for reading in channels.values()), default=None)
+        table.add_row(
+            title,
+            "   ".join(_reading_text(reading) for reading in _chosen(channels.values())),
+            "" if newest_s is None else _age(progress.now_s - newest_s),
+            _status(eui, progress),
+        )
+    return table
+
+
+def summary_table(progress: Progress) -> RenderableType:
+    """Return the scripted faults with what became of them, and the false alarms."""
+    outcomes, false_alarms = progress.judged()
+    table = Table(title="Scripted faults", title_justify="left", pad_edge=False, box=None)
+    for column in ("Fault", "Device", "Began", "Found"):
+        table.add_column(column, no_wrap=True)
+    for outcome in outcomes:
+        found = (
+            Text("missed", style="yellow")
+            if outcome.delay_s is None
+            else Text(f"after {_age(outcome.delay_s)}", style="green")
+        )
+        fault = outcome.fault
+        table.add_row(fault.kind, progress.titles[outcome.dev_eui], when(fault.start_s), found)
+    caught = sum(outcome.alert_id is not None for outcome in outcomes)
+    total = Text(
+        f"{caught} of {len(outcomes)} faults found, {false_alarms} false alarms, "
+        f"{progress.uplinks} uplinks."
+    )
+    return Group(table, total) if outcomes else total
+
+
+def when(time_s: float) -> str:
+    """Write a simulated time: the day of the demo and the clock."""
+    day = int((time_s - START_S) // DAY_S) + 1
+    return f"day {day} {datetime.fromtimestamp(time_s, UTC):%H:%M}"
+
+
+def why(alert: Alert) -> str:
+    """Write an alert's reasons in one line."""
+    return "; ".join(
+        f"{reason.channel} {_value(reason.observed)}{_unit(reason.unit)}"
+        + (
+            f", expected {_value(reason.expected[0])} to {_value(reason.expected[2])}"
+            if reason.expected is not None
+            else ""
+        )
+        for reason in alert.reason[:2]
+    )
+
+
+def _notice_line(notice: Notice, progress: Progress) -> Text:
+    alert = notice.alert
+    began = notice.step is EventType.NEW
+    name = progress.titles.get(alert.dev_eui, alert.dev_eui)
+    title = alert.title if name in alert.title else f"{name}: {alert.title}"
+    return Text.assemble(
+        f"{when(notice.time_s)}  ",
+        ("ALERT  " if began else "ended  ", STYLES[alert.severity] if began else "green"),
+        f"[{alert.kind}] {title}",
+        (f"  ({why(alert)})" if began and alert.reason else "", "dim"),
+        (f"  {alert.advice}" if began and alert.advice else "", "italic"),
+    )
+
+
+def _command_lines(progress: Progress) -> Text | None:
+    newest = sorted(progress.downlinks.values(), key=lambda downlink: downlink.changed_s)[-2:]
+    if not newest:
+        return None
+    return Text("\n").join(
+        Text(
+            f"Command to {progress.titles.get(downlink.dev_eui, downlink.dev_eui)}: "
+            f"{downlink.state.value}  ({downlink.data.hex()} on port {downlink.f_port})"
+        )
+        for downlink in newest
+    )
+
+
+def _chosen(readings: Iterable[Reading]) -> list[Reading]:
+    shown = [reading for reading in readings if not reading.channel.startswith(BACKGROUND)]
+    return sorted(shown, key=lambda reading: reading.channel)[:SHOWN_READINGS]
+
+
+def _status(eui: str, progress: Progress) -> Text:
+    alerts = [alert for alert in progress.open_alerts.values() if alert.dev_eui == eui]
+    if not alerts:
+        return Text("ok" if DevEui(eui) in progress.readings else "waiting", style="green")
+    worst = max(alerts, key=lambda alert: list(Severity).index(alert.severity))
+    kinds = ", ".join(dict.fromkeys(alert.kind for alert in alerts))
+    return Text(kinds, style=STYLES[worst.severity])
+
+
+def _reading_text(reading: Reading) -> str:
+    name = reading.channel.rsplit(".", 1)[-1]
+    return f"{name} {_value(reading.value)}{_unit(reading.unit)}"
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _unit(unit: str) -> str:
+    return unit if unit in {"%", "°", ""} else f" {unit}"
+
+
+def _age(seconds: float) -> str:
+    minutes = seconds / 60.0
+    if minutes < 90.0:  # noqa: PLR2004 - up to here people count minutes
+        return f"{max(minutes, 0.0):.0f} min"
+    return f"{minutes / 60.0:.1f} h"
