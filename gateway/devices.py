@@ -46,6 +46,11 @@ class Device:
             f_cnt=self.f_cnt,
         )
 
+    def note(self, message_id: str, time_s: float) -> None:
+        """Keep the newest message that said something of the device."""
+        if time_s >= self.newest_s:
+            self.newest_s, self.newest_id = time_s, message_id
+
     def take(self, readings: Iterable[Reading], verdicts: Iterable[Verdict]) -> None:
         """Keep what is newer than what is there, channel by channel."""
         for reading in readings:

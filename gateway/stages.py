@@ -200,7 +200,7 @@ class Stages:
         readings, leaves = self._readings_of(uplink)
         for reason, key in leaves:
             self._put_aside_leaf(outcome, uplink, reason, key)
-        late = uplink.time_s < uplink.received_s - self._config.alerts.late_after_s
+        late = self._is_late(uplink)
         if late:
             self._telemetry.uplink_late(device.info.dev_eui, uplink.f_cnt)
         self._telemetry.uplink_accepted(len(readings))
@@ -217,10 +217,16 @@ class Stages:
         if isinstance(event, Join):
             outcome.seen.append(event.id)
             outcome.events.append(event_record(event))
+            outcome.downlinks.extend(self._downlinks.on_event(event))
             return
         readings, _ = self._readings_of(event)
         self._telemetry.counts["readings"] += len(readings)
+        late = self._is_late(event)
         device.take(readings, ())
+        device.note(event.id, event.time_s)
+        outcome.alerts.extend(
+            self._alerts.consider(device.info, (), readings, event.received_s, late=late)
+        )
         # It takes the frame of the uplink it came with: to the store it is one more message.
         outcome.uplinks.append(
             UplinkRecord(
@@ -230,9 +236,13 @@ class Stages:
                 f_cnt=device.f_cnt,
                 time_s=event.time_s,
                 received_s=event.received_s,
+                late=late,
                 readings=tuple(readings),
             )
         )
+
+    def _is_late(self, event: Measured) -> bool:
+        return event.time_s < event.received_s - self._config.alerts.late_after_s
 
     def _take_request(self, delivery: Delivery, outcome: Outcome) -> None:
         match self._requests.read(delivery, self.devices.info_of, outcome.now_s):
@@ -285,8 +295,7 @@ class Stages:
         )
         outcome.availability.update(self._alerts.availability_changes())
         item.device.take(item.readings, verdicts)
-        if uplink.time_s >= item.device.newest_s:
-            item.device.newest_s, item.device.newest_id = uplink.time_s, uplink.id
+        item.device.note(uplink.id, uplink.time_s)
         outcome.uplinks.append(
             UplinkRecord(
                 uid=uplink.id,
@@ -334,7 +343,7 @@ class Stages:
             for row in rows:
                 record = row.record
                 device.take(record.readings, record.verdicts)
-                device.newest_s, device.newest_id = record.time_s, record.uid
+                device.note(record.uid, record.time_s)
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
         infos = [device.info for device in self.devices]
         self._alerts.restore(self._store.open_alerts(), activity, self._clock.now_s(), infos)
