@@ -88,6 +88,14 @@ def init(
 
 
 @app.command()
+def detect(*, as_json: AsJson = False) -> None:
+    """List the serial ports of this machine and what is plugged into them."""
+    from gateway.commands import detect as command
+
+    raise SystemExit(command.run(as_json=as_json))
+
+
+@app.command()
 def check(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Read the settings and say what is wrong with them, or what they amount to."""
     from gateway.commands import setup as command
