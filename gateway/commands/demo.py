@@ -45,7 +45,9 @@ from gateway.telemetry import configure_logging
 from gateway.types import Delivery, Message
 
 SLOT = 8
-"""Events of a slot; a few minutes on the farm, so no device seems silent by it."""
+SLOT_S = 600.0
+"""A slot holds at most so many events of at most so long a time on the farm: the daemon receives
+all of it at its end, and must not take the time between two slots for a pause of its own."""
 
 WARM_DAYS = 4.0
 DAY_S = 86400.0
@@ -162,10 +164,10 @@ class _Demo:
         for event in events:
             if self._stop.is_set() or self._over(event.time_s):
                 return
-            slot.append(event)
-            if len(slot) == SLOT:
+            if slot and (len(slot) == SLOT or event.time_s - slot[0].time_s > SLOT_S):
                 await self._publish(slot, link)
                 slot = []
+            slot.append(event)
 
     async def _say_until_heard(self, event: FarmEvent, link: MqttLink) -> None:
         """Repeat the first event: until the daemon has subscribed, a broker keeps nothing for it.

@@ -102,14 +102,15 @@ class LiveView:
             return
         self._due_s = now_s + DRAW_S
         self._rates.append((now_s, progress.uplinks))
-        self._live.update(self._picture(progress), refresh=True)
+        self._live.update(self.picture(progress), refresh=True)
 
     def close(self, progress: Progress) -> None:
         """Restore the screen and print the summary."""
         self._live.stop()
         self._console.print(summary_table(progress))
 
-    def _picture(self, progress: Progress) -> RenderableType:
+    def picture(self, progress: Progress) -> RenderableType:
+        """Return the whole screen."""
         head = Text.assemble(
             ("Simulated farm  ", "bold"),
             f"{when(progress.now_s)}   {self._rate():.0f} uplinks/s   ",
@@ -122,6 +123,8 @@ class LiveView:
         return Group(*parts, Text("\n".join(self._hints), style="dim"))
 
     def _rate(self) -> float:
+        if not self._rates:
+            return 0.0
         (then_s, before), (now_s, after) = self._rates[0], self._rates[-1]
         return (after - before) / (now_s - then_s) if now_s > then_s else 0.0
 
