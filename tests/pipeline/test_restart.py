@@ -1,0 +1,105 @@
+"""Stopped in the middle and started again: the same verdicts, the same alerts, the same ids."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chirpstack_events import eui, up
+from gateways import NOW_S, Bench, delivery, settings
+
+from gateway.config import Config
+from gateway.types import Delivery, Verdict
+
+SOAKED = {"name": "soaked", "channel": "soil.moisture", "above": 45.0, "hysteresis": 3.0}
+STEP_S = 900.0
+DEVICES = 2
+STEPS = 300
+Told = list[tuple[str, str, str, str]]
+Judged = dict[tuple[str, str, float], Verdict]
+
+
+def recording() -> list[Delivery]:
+    """Soil probes through three days: one is soaked for a while, one gets far too warm."""
+    found = []
+    for step in range(STEPS):
+        for number in range(DEVICES):
+            at_s = NOW_S + STEP_S * step + 7.0 * number
+            day = 2 * math.pi * step / 96
+            moisture = 30.0 + 2.0 * math.cos(day) + 0.1 * ((step * 7 + number) % 5)
+            if number == 0 and 220 <= step < 232:
+                moisture += 20.0
+            temperature = 15.0 + 5.0 * math.sin(day) + 0.1 * ((step * 5 + number) % 7)
+            if number == 1 and step >= 270:
+                temperature += 12.0
+            values = {"water_SOIL": round(moisture, 2), "temp_SOIL": round(temperature, 2)}
+            found.append(delivery(up(eui(number), step, at_s, values), at_s + 0.4))
+    return found
+
+
+async def go(gateway: Bench, deliveries: list[Delivery], told: Told, judged: Judged) -> None:
+    """Take them in batches of four, and note what people are told and what was stored."""
+    for at in range(0, len(deliveries), 4):
+        outcome = await gateway.take(*deliveries[at : at + 4])
+        told += [(str(e.event_type), e.alert.id, e.alert.rule, e.alert.kind)
+                 for e in outcome.alerts]  # fmt: skip
+        judged |= {(v.dev_eui, v.channel, v.time_s): v
+                   for row in outcome.uplinks for v in row.verdicts}  # fmt: skip
+
+
+async def run(config: Config, path: Path, *stops: int) -> tuple[Told, Judged, set[str]]:
+    deliveries = recording()
+    told: Told = []
+    judged: Judged = {}
+    open_ids: set[str] = set()
+    for first, last in zip((0, *stops), (*stops, len(deliveries)), strict=True):
+        gateway = Bench(config, path, start_s=deliveries[first].received_s)
+        await go(gateway, deliveries[first:last], told, judged)
+        open_ids = {alert.id for alert in gateway.store.open_alerts()}
+        await gateway.store.close()
+    return told, judged, open_ids
+
+
+async def test_without_a_model_a_restart_changes_nothing_that_is_told(tmp_path: Path) -> None:
+    config = settings(alerts={"threshold": [SOAKED]})
+    whole = await run(config, tmp_path / "whole.db")
+    begins = [told for told in whole[0] if told[:1] == ("new",)]
+    assert [rule for _, _, rule, _ in begins].count("soaked") == 1
+    for stop in (440, 450):
+        assert await run(config, tmp_path / f"{stop}.db", stop) == whole
+    assert await run(config, tmp_path / "often.db", *range(100, 600, 100)) == whole
+
+
+@pytest.fixture(scope="module")
+def with_model() -> Config:
+    """Return settings with the pack that ships."""
+    return settings(inference={"enabled": True, "warm_samples": 64}, alerts={"threshold": [SOAKED]})
+
+
+async def test_with_the_model_a_restart_changes_no_verdict_and_no_alert(
+    tmp_path: Path, with_model: Config
+) -> None:
+    told, judged, still_open = await run(with_model, tmp_path / "whole.db")
+    assert sum(verdict.p_value is not None for verdict in judged.values()) > 1000
+    assert "model" in {rule for _, _, rule, _ in told}
+    again, judged_again, open_again = await run(with_model, tmp_path / "cut.db", 150, 445, 550)
+    assert judged_again.keys() == judged.keys()
+    for key, verdict in judged.items():
+        assert gist(judged_again[key]) == gist(verdict), key
+    assert again == told
+    assert open_again == still_open
+
+
+def gist(verdict: Verdict) -> object:
+    """All of it but the forecast, figures to the digits that the store keeps."""
+    rounded = {name: pytest.approx(value, abs=2e-3) for name, value in verdict.heads.items()}
+    expected = verdict.expected and tuple(
+        pytest.approx(value, rel=1e-4, abs=1e-4) for value in verdict.expected
+    )
+    p_value = pytest.approx(verdict.p_value, rel=1e-3) if verdict.p_value is not None else None
+    score = pytest.approx(verdict.score, abs=1e-3) if verdict.score is not None else None
+    return replace(
+        verdict, forecast=None, heads=rounded, expected=expected, p_value=p_value, score=score
+    )
