@@ -19,7 +19,7 @@ from rich.text import Text
 
 from gateway.commands.demo_score import Notice, Progress
 from gateway.sources.simulated_farm import START_S
-from gateway.types import Alert, DevEui, EventType, Reading, Severity
+from gateway.types import Alert, DevEui, EventType, Reading, ReadingKind, Severity
 
 DAY_S = 86400.0
 SHOWN_READINGS = 4
@@ -222,7 +222,13 @@ def _command_lines(progress: Progress) -> Text | None:
 
 
 def _chosen(readings: Iterable[Reading]) -> list[Reading]:
-    shown = [reading for reading in readings if not reading.channel.startswith(BACKGROUND)]
+    """Pick what a grower would look at: measured quantities, and what an actuator is doing."""
+    shown = [
+        reading
+        for reading in readings
+        if not reading.channel.startswith(BACKGROUND)
+        and (reading.kind is ReadingKind.NUMERIC or reading.channel.endswith(".state"))
+    ]
     return sorted(shown, key=lambda reading: reading.channel)[:SHOWN_READINGS]
 
 
@@ -241,7 +247,9 @@ def _reading_text(reading: Reading) -> str:
 
 
 def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1000.0 else f"{value:.4g}"  # noqa: PLR2004 - no 5e+04
 
 
 def _unit(unit: str) -> str:

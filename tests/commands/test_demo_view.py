@@ -65,13 +65,14 @@ def outcome(step: EventType | None = None, delay_s: float = 600.0) -> Outcome:
     return Outcome(STUCK.start_s + delay_s, taken=1, uplinks=[record], alerts=events)
 
 
-def drawn(progress: Progress, view: type[LiveView | PlainView]) -> str:
-    console = Console(file=io.StringIO(), width=160, height=60, force_terminal=False)
+def drawn(progress: Progress, view: type[LiveView] | type[PlainView]) -> str:
+    text = io.StringIO()
+    console = Console(file=text, width=160, height=60)
     shown = view(console, ["how to listen"])
     shown.show(progress)
     shown.close(progress)
-    text = console.file
-    assert isinstance(text, io.StringIO)
+    if isinstance(shown, LiveView):
+        console.print(shown.picture(progress))
     return text.getvalue()
 
 
