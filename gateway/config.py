@@ -7,7 +7,6 @@ between levels) overrides the file; a value is read as TOML where it is valid TO
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gateway.complaints import explain
 from gateway.errors import ConfigError
 
 ENV_PREFIX = "LORA_GATEWAY_"
@@ -28,7 +28,7 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SiteConfig(Section):
@@ -62,7 +62,10 @@ class ConnectionConfig(Section):
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("`cert_file` and `key_file` go together")
         if self.reconnect_min_s > self.reconnect_max_s:
-            raise ValueError("`reconnect_min_s` must not exceed `reconnect_max_s`")
+            raise ValueError(
+                f"`reconnect_min_s` = {self.reconnect_min_s:g} must not exceed "
+                f"`reconnect_max_s` = {self.reconnect_max_s:g}"
+            )
         return self
 
     def secret(self) -> str:
@@ -143,7 +146,10 @@ class InferenceConfig(Section):
     @model_validator(mode="after")
     def _k_of_n(self) -> InferenceConfig:
         if self.persistence > self.persistence_of:
-            raise ValueError("`persistence` must not exceed `persistence_of`")
+            raise ValueError(
+                f"`persistence` = {self.persistence} must not exceed "
+                f"`persistence_of` = {self.persistence_of}"
+            )
         return self
 
 
@@ -279,7 +285,7 @@ class Config(Section):
     def _eui(cls, devices: dict[str, DeviceConfig]) -> dict[str, DeviceConfig]:
         for key in devices:
             if len(key) != 16 or any(c not in "0123456789abcdef" for c in key):  # noqa: PLR2004
-                raise ValueError(f"device key {key!r} must be a DevEUI of 16 lower-case hex digits")
+                raise ValueError(f"device key {key!r} must be a DevEUI: 16 lower-case hex digits")
         return devices
 
     def public(self) -> dict[str, Any]:
@@ -300,11 +306,16 @@ def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Con
 
     """
     tree = _read(path) if path is not None else {}
-    _override(tree, os.environ if environment is None else environment)
+    variables = _override(tree, os.environ if environment is None else environment)
+
+    def origin_of(key: str) -> str:
+        return f"{variables[key]}: " if key in variables else ""
+
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error, path)) from None
+        where = str(path) if path else "the settings"
+        raise ConfigError(f"{where}: {explain(error, Config, origin_of)}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -321,7 +332,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from error
 
 
-def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """Put the environment's values over the file's; return which variable set which key."""
+    variables: dict[str, str] = {}
     for name, text in environment.items():
         if not name.startswith(ENV_PREFIX) or "__" not in name:
             continue
@@ -333,6 +346,8 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
                 raise ConfigError(f"{name} goes through {parent!r}, which is not a table.")
             table = below
         table[key] = _value(text)
+        variables[".".join((*parents, key))] = name
+    return variables
 
 
 def _value(text: str) -> Any:  # noqa: ANN401 - whatever TOML says it is
@@ -340,45 +355,3 @@ def _value(text: str) -> Any:  # noqa: ANN401 - whatever TOML says it is
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _explain(error: ValidationError, path: Path | None) -> str:
-    where = str(path) if path else "the settings"
-    lines = [_explain_one(tuple(item["loc"]), item["type"], item["msg"], item.get("input"))
-             for item in error.errors()]  # fmt: skip
-    return f"{where}: " + "\n".join(lines)
-
-
-def _explain_one(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
-    key = ".".join(str(part) for part in location)
-    if kind == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}."
-        return f"unknown key {key!r}; {hint}"
-    if kind == "missing":
-        return f"{key!r} is required."
-    shown = f" = {value!r}" if isinstance(value, str | int | float | bool) else ""
-    text = message.removeprefix("Value error, ")
-    secret = location and str(location[-1]) in {"password", "password_file"}
-    return f"{key}{'' if secret else shown}: {text}."
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = Config
-    for part in location:
-        if isinstance(part, int):
-            continue
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(part))
-            model = _section_of(field.annotation) if field else None
-    return sorted(model.model_fields) if model is not None else []
-
-
-def _section_of(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        if (found := _section_of(inner)) is not None:
-            return found
-    return None

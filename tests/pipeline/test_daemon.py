@@ -259,6 +259,7 @@ async def test_a_command_goes_to_the_server_and_is_followed_to_its_end(tmp_path:
         (down,) = farm.heard(DOWN)
         assert down.pop("expiresAt")
         assert down == {"id": ID, "devEui": PROBE, "confirmed": True, "fPort": 3, "data": "Af8="}
+        await farm.until(lambda: len(farm.heard(COMMAND)) == 2)
         farm.say(*txack(PROBE, time.time(), ID))
         farm.say(*ack(PROBE, time.time(), ID))
         await farm.until(lambda: farm.heard(COMMAND)[-1:] == [None], "the end of it")
