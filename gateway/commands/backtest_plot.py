@@ -32,13 +32,13 @@ def draw(table: Table, judged: dict[str, Judged], out: Path) -> None:
         import matplotlib as mpl  # noqa: PLC0415 - an extra
 
         mpl.use("Agg")
-        from matplotlib import pyplot  # noqa: PLC0415 - an extra
+        from matplotlib import pyplot as plt  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise GatewayError(
             "--plot needs matplotlib: install the extra, `pip install 'lora-gateway[plot]'`."
         ) from error
     names = list(judged)[:_MOST_COLUMNS]
-    figure, axes = pyplot.subplots(
+    figure, axes = plt.subplots(
         2 * len(names), 1, sharex=True, squeeze=False, layout="constrained",
         figsize=(_WIDTH_IN, _HEIGHT_IN * len(names)), height_ratios=[3, 1] * len(names),
     )  # fmt: skip
@@ -54,7 +54,7 @@ def draw(table: Table, judged: dict[str, Judged], out: Path) -> None:
     except (OSError, ValueError) as error:
         raise GatewayError(f"{out} cannot be written: {error}.") from error
     finally:
-        pyplot.close(figure)
+        plt.close(figure)
 
 
 def _column(  # noqa: ANN202 - matplotlib has no types

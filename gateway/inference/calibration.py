@@ -1,104 +1,174 @@
 """From nonconformity to p-value: rolling conformal over a channel's own past, with a tail.
 
-The newest `LENGTH` admitted rows are the whole state, so storing each row's figures and replaying
-them gives the state back. Up to the score that a tenth of the past exceeds, a p-value is a rank;
-beyond it the excess is exponential on the heads' logarithmic scale (a power law in raw units:
-heavy, hence careful), its mean shrunk towards a prior while scores are few. The summary of the
-past is refreshed every `REFRESH` rows, at rows that are told by their time alone.
+The newest `LENGTH` rows are the whole state, so storing each row's figures and replaying them
+gives the state back. Up to the score that a tenth of the past exceeds, a p-value is a rank; beyond
+it the excess is exponential on the heads' logarithmic scale (a power law in raw units: heavy,
+hence careful), its mean shrunk towards a prior while scores are few. The summary of the past is
+refreshed every `REFRESH` steps of time, so it does not matter when the gateway was started.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+import math
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass
 
-from gateway.inference.heads import HEADS, MILLI, MISSING, Floats, Milli
+import numpy as np
+
+from gateway.inference.heads import HEADS, MILLI, MISSING, Head, Milli
 
 LENGTH = 1000
 REFRESH = 8
-ROWS = HEADS + 1
+GAP = 64
+"""The newest samples wait before they count, so that a slow fault does not teach itself."""
+
 FUSED = HEADS
-"""The last row calibrates the fused score itself, so that heads may depend on each other."""
+ROWS = HEADS + 1
+"""Below the heads, one row calibrates the fused score itself: heads may depend on each other."""
+
+SPANS = (5, 24)
+WEIGHTS = (1.6, 2.0)
 
 _FIRST_CAPACITY = 64
 _TAIL_SHARE = 0.1
-_FEWEST = 16
+_FEWEST = 48
 _LEVELS = np.linspace(0.0, 1.0 - _TAIL_SHARE, 28)
 _PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.5])
 _SMALLEST_EXCESS = np.array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.43])
 _PRIOR_WEIGHT = 6.0
-_FLOOR_POWER = -2.0
+_FUSED_FLOOR = 30.0
+"""No fused p-value is below this over n²: a few days of the past cannot call much impossible."""
+
+_ALIKE = 400
+"""A sudden move's past like may be this little below it: the next irrigation may be a larger one."""
+_FORGIVEN = 2
+"""So many alike moves of the past do not yet make one usual."""
+
+Memory = tuple[int, int]
+"""Running means of the fused score over `SPANS` samples, in thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """One row's past: its quantiles up to `top`, then a mean excess; `likes` the scores above.
+
+    `likes` is empty for a head whose past likes prove nothing: a probe may be stuck twice.
+    """
+
+    quantiles: array[int]
+    top: float
+    excess: float
+    share: float
+    known: int
+    likes: Milli
+
+    def p(self, score: int) -> float:
+        """Return the share of the past that was at least as odd."""
+        if score <= self.top:
+            below = bisect_left(self.quantiles, score) / len(self.quantiles)
+            return 1.0 - below * (1.0 - self.share)
+        far = self.share * math.exp(-(score - self.top) / self.excess)
+        if self.likes.size:
+            alike = self.likes.size - int(np.searchsorted(self.likes, score - _ALIKE)) - _FORGIVEN
+            far = max(far, alike / (self.known + 1.0))
+        return far
 
 
 class Calibration:
-    """One channel's past scores: int16 [ROWS, up to LENGTH], and their summary."""
+    """One channel's past scores: int16 [ROWS + 1, up to LENGTH], and their summary.
 
-    __slots__ = ("_excess", "_quantiles", "_scores", "_tail", "_top", "size")
+    The row beyond ROWS says which samples are learned, that is, part of what is normal here.
+    """
+
+    __slots__ = ("_learned", "_scores", "_tails", "size")
 
     def __init__(self) -> None:
-        self._scores: Milli = np.empty((ROWS, _FIRST_CAPACITY), np.int16)
+        self._scores: Milli = np.empty((ROWS + 1, _FIRST_CAPACITY), np.int16)
+        self._tails: list[Tail | None] = [None] * ROWS
+        self._learned = 0
         self.size = 0
-        self._quantiles: Milli | None = None
-        self._top: Floats = np.zeros(ROWS)
-        self._tail: Floats = np.full(ROWS, _TAIL_SHARE)
-        self._excess: Floats = _PRIOR_EXCESS
 
-    def admit(self, row: npt.NDArray[np.int16], fused: int) -> None:
-        """Let a sample be part of what is normal here."""
+    def add(self, row: list[int], fused: int) -> None:
+        """Remember a sample, not yet learned."""
         if self.size == self._scores.shape[1]:
             self._make_room()
-        self._scores[:HEADS, self.size] = row
-        self._scores[FUSED, self.size] = fused
+        self._scores[:, self.size] = (*row, fused, 0)
         self.size += 1
+
+    def learn(self, which: slice) -> None:
+        """Let some samples be part of what is normal, counted from the newest (-1) backwards."""
+        self._scores[ROWS, : self.size][which] = 1
 
     def _make_room(self) -> None:
         kept = min(self.size, LENGTH)
-        grown = np.empty((ROWS, min(2 * self.size, LENGTH + LENGTH // 8)), np.int16)
+        grown = np.empty((ROWS + 1, min(2 * self.size, LENGTH + LENGTH // 8)), np.int16)
         grown[:, :kept] = self._scores[:, self.size - kept : self.size]
         self._scores, self.size = grown, kept
 
     def refresh(self) -> None:
-        """Summarize the newest `LENGTH` rows."""
-        scores = self._scores[:, max(self.size - LENGTH, 0) : self.size]
-        n = scores.shape[1]
-        if n < _FEWEST:
+        """Summarize the learned among the newest `LENGTH` samples, less the newest `GAP`."""
+        settled = self.size - min(GAP, self.size // 4)
+        scores = self._scores[:, max(self.size - LENGTH, 0) : settled]
+        scores = scores[:ROWS, scores[ROWS] > 0]
+        self._learned = scores.shape[1]
+        if self._learned < _FEWEST:
             return
-        ordered = np.sort(scores, axis=1)
-        tail = max(round(n * _TAIL_SHARE), 4)
-        self._quantiles = ordered[:, np.rint(_LEVELS * (n - tail)).astype(np.intp)]
-        self._top = ordered[:, n - tail].astype(np.float64)
-        excess = (ordered[:, n - tail :].mean(axis=1) - self._top) / MILLI
-        shrunk = (excess * tail + _PRIOR_EXCESS * _PRIOR_WEIGHT) / (tail + _PRIOR_WEIGHT)
-        self._excess = np.maximum(shrunk, _SMALLEST_EXCESS)
-        self._tail = np.full(ROWS, (tail + 1.0) / (n + 1.0))
+        ordered = np.sort(scores, axis=1)  # what is MISSING comes first
+        first = (ordered == MISSING).sum(axis=1).tolist()
+        self._tails = [_tail(row, ordered[row, first[row] :]) for row in range(ROWS)]
 
     @property
     def floor(self) -> float:
-        """The smallest p-value that this much past can support."""
-        return float((min(self.size, LENGTH) + 1.0) ** _FLOOR_POWER)
+        """The smallest p-value of a single head."""
+        return float((self._learned + 1.0) ** -2.0)
 
-    def p_heads(self, row: npt.NDArray[np.int16]) -> Floats:
-        """p-value per head, float64 [HEADS]; 1 for a missing one and before there is a past."""
-        p = self._p(row.astype(np.float64), slice(0, HEADS))
-        p[row == MISSING] = 1.0
-        return p
+    def p_heads(self, row: list[int]) -> list[float]:
+        """p-value per head; 1 for a missing one and before there is a past."""
+        floor = self.floor
+        return [
+            1.0 if tail is None or score == MISSING else max(tail.p(score), floor)
+            for tail, score in zip(self._tails, row, strict=False)
+        ]
 
     def p_fused(self, fused: int) -> float:
         """p-value of the fused score."""
-        return float(self._p(np.array([float(fused)]), slice(FUSED, ROWS))[0])
-
-    def _p(self, scores: Floats, rows: slice) -> Floats:
-        if self._quantiles is None:
-            return np.ones(scores.size)
-        top, tail = self._top[rows], self._tail[rows]
-        below = (self._quantiles[rows] < scores[:, None]).sum(axis=1) / _LEVELS.size
-        body = 1.0 - below * (1.0 - tail)
-        far = tail * np.exp(-np.maximum(scores - top, 0.0) / (MILLI * self._excess[rows]))
-        p: Floats = np.maximum(np.where(scores > top, far, body), self.floor)
-        return p
+        tail = self._tails[FUSED]
+        return 1.0 if tail is None else max(tail.p(fused), min(_FUSED_FLOOR * self.floor, 1.0))
 
 
-def fuse(p: Floats) -> int:
-    """Fuse the heads: -log10 of their harmonic mean p-value, in thousandths."""
-    combined = p.size / float((1.0 / p).sum())
-    return min(round(-np.log10(min(combined, 1.0)) * MILLI), 32767)
+def _tail(row: int, ordered: Milli) -> Tail | None:
+    known = ordered.size
+    if known < _FEWEST:
+        return None
+    size = max(round(known * _TAIL_SHARE), 4)
+    above = ordered[known - size :]
+    top = float(above[0])
+    excess = (float(above.mean()) - top) / MILLI
+    shrunk = (excess * size + _PRIOR_EXCESS[row] * _PRIOR_WEIGHT) / (size + _PRIOR_WEIGHT)
+    quantiles = ordered[np.rint(_LEVELS * (known - size)).astype(np.intp)]
+    return Tail(
+        quantiles=array("h", quantiles.tolist()),
+        top=top,
+        excess=MILLI * max(float(shrunk), float(_SMALLEST_EXCESS[row])),
+        share=(size + 1.0) / (known + 1.0),
+        known=known,
+        likes=above.copy() if row in {Head.STEP, Head.JUMP} else above[:0].copy(),
+    )
+
+
+def fuse(p: list[float], memory: Memory) -> tuple[int, Memory]:
+    """Fuse the heads now and over time: (fused, new memory), all -log10 p in thousandths.
+
+    Now: the harmonic mean of the heads' p-values. Over time: its running means over about
+    `SPANS` samples, each with its weight, since what is odd for an hour, or mildly odd for a day,
+    matters more than what is odder once. The largest counts.
+    """
+    sudden = -math.log10(min(len(p) / sum(1.0 / each for each in p), 1.0)) * MILLI
+    fast = memory[0] + round((sudden - memory[0]) / SPANS[0])
+    slow = memory[1] + round((sudden - memory[1]) / SPANS[1])
+    most = max(sudden, WEIGHTS[0] * fast, WEIGHTS[1] * slow)
+    return min(round(most), 32767), (fast, slow)
+
+
+__all__ = ["GAP", "LENGTH", "REFRESH", "Calibration", "Memory", "Tail", "fuse"]

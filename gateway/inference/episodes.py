@@ -20,6 +20,12 @@ ACCEPT_AFTER_SAMPLES = 48
 """An episode that has lasted this long is the channel's new normal, and is learned."""
 
 
+BEGINNING_SAMPLES = 8
+NONE = slice(0, 0)
+SHORT_SAMPLES = 16
+"""An episode no longer than this (its calm end included) is learned once it is over."""
+
+
 @dataclass(slots=True)
 class Episode:
     """Where one channel stands."""
@@ -30,6 +36,8 @@ class Episode:
     samples: int = 0
     calm: int = 0
     sudden: bool = False
+    waiting: int = 0
+    beginning: slice | None = None
     pattern: str = ""
 
     def __post_init__(self) -> None:
@@ -57,12 +65,34 @@ class Episode:
         self.sudden = self.sudden and not persistent
         self.calm = self.calm + 1 if p >= _CALM * self.config.false_alarm_p else 0
         if self.calm >= (1 if self.sudden else self.config.persistence_of):
+            self._settle()
             self.since_s, self.pattern = None, ""
             self.recent.clear()
 
-    def learns(self, time_s: float) -> bool:
-        """Whether the sample may teach the calibration what is normal."""
-        if self.since_s is None:
-            return True
-        lasted = time_s - self.since_s >= ACCEPT_AFTER_S
-        return lasted and self.samples >= ACCEPT_AFTER_SAMPLES
+    def _settle(self) -> None:
+        """Decide at an episode's end which of the waiting samples may be learned."""
+        if self.sudden:
+            self.waiting = 0
+        elif self.samples > SHORT_SAMPLES:
+            self.beginning = slice(-self.waiting, -self.waiting + BEGINNING_SAMPLES)
+            self.waiting = 0
+
+    def learnable(self, time_s: float) -> slice:
+        """Which of the newest samples, this one being the last, may now be taken as normal.
+
+        Samples wait while an episode may come of them. A short episode is learned when it is over
+        (the first irrigation may surprise, the second must not), of a long one the beginning, and
+        all of it when it has lasted so long that this is how the channel is now. A sudden wild
+        value is never normal.
+        """
+        self.waiting += 1
+        if self.since_s is not None:
+            lasted = time_s - self.since_s >= ACCEPT_AFTER_S
+            return slice(-1, None) if lasted and self.samples >= ACCEPT_AFTER_SAMPLES else NONE
+        if self.beginning is not None:
+            learned, self.beginning = self.beginning, None
+            return learned
+        if any(self.recent) and self.waiting < ACCEPT_AFTER_SAMPLES:
+            return NONE
+        learned, self.waiting = slice(-self.waiting, None), 0
+        return learned

@@ -59,12 +59,12 @@ class Shape:
 
     `grain` is the smallest change that counts as one, in channel units: the sensor's resolution,
     or a thousandth of the window's spread. `eventful` says that the channel mostly rests on one
-    value (rain, a valve), so that leaving it is no fault. `shift` [B, 3] holds the newest day's
-    mean, log spread and log roughness in standard deviations of those before.
+    value (rain, a valve), so that leaving it is no fault. `shift` [B, 4] holds the newest day's
+    mean, log spread and log roughness in standard deviations of those before, and their distance;
+    `slope` is the newest hour's movement in channel units, `run` how many newest values are equal.
     """
 
     grain: Floats
-    spread: Floats
     eventful: npt.NDArray[np.bool_]
     shift: Floats
     slope: Floats
@@ -74,27 +74,20 @@ class Shape:
 def to_milli(values: npt.NDArray[np.floating]) -> Milli:
     """Take the logarithmic scale to int16 thousandths; what is not finite becomes MISSING."""
     scaled = np.clip(np.rint(np.nan_to_num(values, nan=-40.0) * MILLI), MISSING, 32767)
-    return scaled.astype(np.int16)
+    milli: Milli = scaled.astype(np.int16)
+    return milli
 
 
 def shapes(stacked: Stack) -> Shape:
     """Describe each window by itself."""
-    values, mask = stacked.values, stacked.mask
-    observed = mask.sum(axis=1).astype(np.int64)
-    ordered = np.sort(np.where(mask > 0, values, np.inf), axis=1)
-    rows = np.arange(len(values))
-    median = ordered[rows, np.maximum(observed // 2, 0)]
-    low, high = ordered[rows, observed // 10], ordered[rows, (observed * 9) // 10]
-    mean_square = (values.astype(np.float64) ** 2).sum(axis=1) / np.maximum(observed, 1)
-    spread = np.maximum(np.sqrt(mean_square), (high - low) / 2.0)
-    same = ((values == median[:, None]) & (mask > 0)).sum(axis=1)
+    values, seen, spread = stacked.values, stacked.seen, stacked.spread
+    same = ((values == 0.0) & (seen > 0)).sum(axis=1)  # the base is the median
     return Shape(
-        grain=_grain(ordered, spread, stacked.base + values[:, -1]),
-        spread=spread,
-        eventful=same >= _EVENT_SHARE * observed,
-        shift=_shift(stacked, spread),
-        slope=_slope(values, mask),
-        run=_runs(values, mask),
+        grain=_grain(stacked.ordered, spread, stacked.base + values[:, -1]),
+        eventful=same >= _EVENT_SHARE * seen.sum(axis=1),
+        shift=_shift(stacked),
+        slope=_slope(values, seen),
+        run=_runs(values, seen),
     )
 
 
@@ -106,7 +99,8 @@ def _grain(ordered: FloatArray, spread: Floats, newest: Floats) -> Floats:
     resolution = gaps.min(axis=1).astype(np.float64)
     guess = np.array([_decimal_grain(value) for value in newest[~np.isfinite(resolution)]])
     resolution[~np.isfinite(resolution)] = guess
-    return np.minimum(resolution, spread) + spread * 1e-3 + (spread == 0) * resolution
+    grain: Floats = np.minimum(resolution, spread) + spread * 1e-3 + (spread == 0) * resolution
+    return grain
 
 
 def _decimal_grain(value: float) -> float:
@@ -122,7 +116,10 @@ def _runs(values: FloatArray, mask: FloatArray) -> npt.NDArray[np.int64]:
     other = (values != values[:, -1:]) & (mask > 0)
     back = np.where(other.any(axis=1), np.argmax(other[:, ::-1], axis=1), values.shape[1])
     counted = np.cumsum(mask[:, ::-1], axis=1)
-    return counted[np.arange(len(values)), np.maximum(back - 1, 0)].astype(np.int64)
+    runs: npt.NDArray[np.int64] = counted[np.arange(len(values)), np.maximum(back - 1, 0)].astype(
+        np.int64
+    )
+    return runs
 
 
 def _slope(values: FloatArray, mask: FloatArray) -> Floats:
@@ -134,14 +131,14 @@ def _slope(values: FloatArray, mask: FloatArray) -> Floats:
     return slope
 
 
-def _shift(stacked: Stack, spread: Floats) -> Floats:
+def _shift(stacked: Stack) -> Floats:
     """Compare the newest day with the ones before it; [B, 4], the last being the distance."""
     spans = np.rint(1.0 / np.maximum(stacked.clock[:, 1], 1e-9))
     spans = np.clip(spans, _SMALLEST_SPAN, _LARGEST_SPAN).astype(np.int64)
     out = np.full((len(spans), 4), np.nan)
     for span in np.unique(spans):
         at = spans == span
-        out[at] = _shift_over(stacked.values[at], stacked.mask[at], spread[at], int(span))
+        out[at] = _shift_over(stacked.values[at], stacked.mask[at], stacked.spread[at], int(span))
     return out
 
 
@@ -172,7 +169,7 @@ def _rolling(
     Features [B, K, 3], newest first, in units of the window's spread; observed counts [B, K].
     """
     scale = np.where(spread > 0, spread, 1.0)[:, None]
-    v, m = values.astype(np.float64) / scale, mask.astype(np.float64)
+    v, m = _despiked(values * mask, mask) / scale, mask.astype(np.float64)
     both = m[:, 1:] * m[:, :-1]
     step = np.abs(np.diff(v, axis=1)) * both
     sums = [_ends(a, span) for a in (m, v, v * v)] + [_ends(a, span - 1) for a in (both, step)]
@@ -183,6 +180,17 @@ def _rolling(
     roughness = rough / np.maximum(pairs, 1.0)
     features = np.stack([mean, np.log(sd + 0.01), np.log(roughness + 0.003)], axis=2)
     return features, count
+
+
+def _despiked(values: FloatArray, mask: FloatArray) -> Floats:
+    """Median of each slot and its neighbours: one wild value is not a wild day."""
+    v = values.astype(np.float64)
+    left, middle, right = v[:, :-2], v[:, 1:-1], v[:, 2:]
+    median = np.maximum(np.minimum(left, middle), np.minimum(np.maximum(left, middle), right))
+    whole = (mask[:, :-2] * mask[:, 1:-1] * mask[:, 2:]) > 0
+    v[:, 1:-1] = np.where(whole, median, middle)
+    v[:, -1] = np.where(mask[:, -2] > 0, v[:, -2], v[:, -1])
+    return v
 
 
 def _ends(array: Floats, span: int) -> Floats:
@@ -213,25 +221,23 @@ def nonconformities(stacked: Stack, reconstruction: FloatArray, shape: Shape, z:
     newest = slice(-_NEWEST_SLOTS, None)
     mask = stacked.mask[:, newest]
     off = np.abs(stacked.values[:, newest] - reconstruction[:, newest]) * mask
-    residual = off.sum(axis=1) / np.maximum(mask.sum(axis=1), 1.0)
+    residual = (off.sum(axis=1) - off.max(axis=1)) / np.maximum(mask.sum(axis=1) - 1.0, 1.0)
     out[:, Head.STEP] = to_milli(np.log(np.abs(z) + 0.3))
-    out[:, Head.RECONSTRUCTION] = to_milli(np.log(residual / (shape.spread + grain) + 0.01))
+    out[:, Head.RECONSTRUCTION] = to_milli(np.log(residual / (stacked.spread + grain) + 0.01))
     out[:, Head.STATISTICS] = to_milli(np.log(shape.shift[:, 3] + 0.3))
     out[:, Head.RUN] = to_milli(np.log(shape.run + 2.0))
-    change = np.abs(_change(stacked.values, stacked.mask))
+    change = _change(stacked.values, stacked.seen)
     out[:, Head.JUMP] = to_milli(np.log(change + grain))
     return out
 
 
 def _change(values: FloatArray, mask: FloatArray) -> Floats:
-    """Newest value less the one observed before it, 0 when there is none."""
-    before = mask[:, -2::-1] > 0
-    back = np.argmax(before, axis=1)
-    previous = values[np.arange(len(values)), values.shape[1] - 2 - back]
-    change: Floats = np.where(before.any(axis=1), values[:, -1] - previous, 0.0).astype(np.float64)
-    return change
-
-
-def day_span_s(step_s: float) -> float:
-    """Return the time that STATISTICS looks at for a step, in seconds."""
-    return float(np.clip(DAY_S / step_s, _SMALLEST_SPAN, _LARGEST_SPAN)) * step_s
+    """Distance of the newest value from the two before it, the smaller: coming back is none."""
+    before = np.where(mask[:, :-1] > 0, np.arange(1, mask.shape[1]), 0)
+    first = before.max(axis=1)
+    second = np.where(before < first[:, None], before, 0).max(axis=1)
+    rows = np.arange(len(values))
+    change = np.abs(values[:, -1] - values[rows, np.maximum(first - 1, 0)])
+    other = np.abs(values[:, -1] - values[rows, np.maximum(second - 1, 0)])
+    smaller: Floats = np.where(second > 0, np.minimum(change, other), change).astype(np.float64)
+    return np.where(first > 0, smaller, 0.0)

@@ -195,7 +195,9 @@ def _fits(manifest: Manifest) -> None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("+")[0].split(".")[:3] if part.isdigit())
+    return tuple(
+        int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:3] if part.isdigit()
+    )
 
 
 def _golden(content: bytes) -> dict[str, npt.NDArray[np.float32]]:
@@ -222,7 +224,7 @@ def prove(model: OnnxModel, pack: Pack) -> None:
     golden = pack.golden
     try:
         outputs = model.run(*(golden[name] for name in INPUTS))
-    except Exception as error:  # noqa: BLE001 - the runtime's errors share no base but this
+    except Exception as error:
         raise PackError(
             "not_runnable", f"The model loads but does not run: {error}.", _BUILD_AGAIN
         ) from error

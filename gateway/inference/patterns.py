@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gateway.inference.episodes import Episode
-from gateway.inference.heads import Floats, Head, Shape
+from gateway.inference.heads import Head
 
 SPIKE, STUCK, DRIFT, NOISE, LEVEL, RISE, FALL = (
     "spike", "stuck", "drift", "noise", "level", "rise", "fall",
 )  # fmt: skip
 
-_MEAN, _ROUGHNESS = 0, 2
 _LONG_RUN = 12
 _ROUGH = 3.0
 _MOVING = 0.15
 _SLOW_SAMPLES = 24
+_NEAR_LEAST = 10.0
 
 
-def name_pattern(episode: Episode, p: Floats, shape: Shape, at: int, z: float) -> str:
-    """Name what the newest sample of an anomalous channel looks like.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one window looks like, as far as a name needs it.
 
-    `p` float64 [HEADS]; `at` is the window's row in `shape`; `z` the signed surprise.
+    `surprise` is the signed distance of the newest sample from its forecast, NaN without one;
+    `level` and `roughness` are the newest day's, in standard deviations of the days before;
+    `slope` is the newest movement as a share of the window's spread; `run` counts equal values.
     """
-    least = int(p.argmin())
-    shift = shape.shift[at]
-    if shape.run[at] >= _LONG_RUN and p[Head.RUN] <= 10 * p[least]:
+
+    surprise: float
+    level: float
+    roughness: float
+    slope: float
+    run: int
+    eventful: bool
+
+
+def name_pattern(episode: Episode, p: list[float], look: Look) -> str:
+    """Name what the newest sample of an anomalous channel looks like, by p-value per head."""
+    least = min(p)
+    if look.run >= _LONG_RUN and p[Head.RUN] <= _NEAR_LEAST * least:
         return STUCK
     if episode.sudden:
         return SPIKE
-    if shift[_ROUGHNESS] >= _ROUGH and shift[_ROUGHNESS] > abs(shift[_MEAN]):
+    if look.roughness >= _ROUGH and look.roughness > abs(look.level):
         return NOISE
-    return _direction(episode, least, shape, at, z)
-
-
-def _direction(episode: Episode, least: int, shape: Shape, at: int, z: float) -> str:
-    slope, spread = float(shape.slope[at]), float(shape.spread[at])
-    if least == Head.BIAS and episode.samples >= _SLOW_SAMPLES:
+    head = p.index(least)
+    if head == Head.BIAS and episode.samples >= _SLOW_SAMPLES:
         return DRIFT
-    if abs(slope) >= _MOVING * spread:
-        return RISE if slope > 0 else FALL
-    if least in {Head.STEP, Head.JUMP}:
-        return RISE if z > 0 else FALL
+    if abs(look.slope) >= _MOVING:
+        return RISE if look.slope > 0 else FALL
+    if head in {Head.STEP, Head.JUMP}:
+        return RISE if look.surprise > 0 else FALL
     return LEVEL

@@ -38,7 +38,7 @@ class OnnxModel:
             self._session: Any = ort.InferenceSession(
                 graph, options(threads), providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001 - the runtime's errors share no base but this
+        except Exception as error:
             raise PackError(
                 "not_loadable",
                 f"ONNX Runtime {ort.__version__} cannot load the model: {_first_line(error)}.",

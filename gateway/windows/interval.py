@@ -8,6 +8,7 @@ intervals that people set.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -40,7 +41,7 @@ def learn_step(times_s: Sequence[float]) -> float:
     not longer than a typical interval between two of its messages.
     """
     newest = times_s[-NEWEST_INTERVALS - 1 :]
-    intervals = sorted(b - a for a, b in zip(newest, newest[1:], strict=False) if b > a)
+    intervals = sorted(b - a for a, b in itertools.pairwise(newest) if b > a)
     if not intervals:
         return FIRST_STEP_S
     shortest = intervals[len(intervals) // 2] * _REPEAT

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import SeasonalNaive
-from farm import DAY, Series, air_temperature, soil_moisture, times
+from fake_models import SeasonalNaive
+from farm_series import DAY, Series, air_temperature, soil_moisture, times
 
 from gateway.config import InferenceConfig
-from gateway.inference import HISTORY, Detector
+from gateway.inference import HISTORY, Detector, Model, load_model
 from gateway.types import Channel, DevEui, Status, Verdict, Warming, Window
 from gateway.windows import WindowBank
 
@@ -36,9 +36,14 @@ def judge_in(
     return verdicts
 
 
-def backtest(values: Series) -> list[Verdict]:
+def backtest(values: Series, model: Model | None = None) -> list[Verdict]:
     samples = samples_of(WindowBank(), values, times(len(values)))
-    return judge_in(Detector(SeasonalNaive(), InferenceConfig()), samples, [256])
+    return judge_in(Detector(model or SeasonalNaive(), InferenceConfig()), samples, [256])
+
+
+@pytest.fixture(scope="module")
+def built_in() -> Model:
+    return load_model()
 
 
 def anomalous(verdicts: list[Verdict]) -> list[int]:
@@ -131,26 +136,26 @@ def through_json(verdict: Verdict) -> Verdict:
     )
 
 
-def test_normal_days_and_irrigation_seen_before_raise_nothing() -> None:
+def test_normal_days_and_irrigation_seen_before_raise_nothing(built_in: Model) -> None:
     for seed in range(3):
-        assert not anomalous(backtest(air_temperature(14 * DAY, seed)))
-        assert not anomalous(backtest(soil_moisture(14 * DAY, seed)))
+        assert not anomalous(backtest(air_temperature(14 * DAY, seed), built_in))
+        assert not anomalous(backtest(soil_moisture(14 * DAY, seed), built_in))
 
 
-def test_a_stuck_probe_is_found_within_hours_and_named() -> None:
+def test_a_stuck_probe_is_found_within_hours_and_named(built_in: Model) -> None:
     values = air_temperature(14 * DAY)
     values[1000:1096] = values[1000]
-    verdicts = backtest(values)
+    verdicts = backtest(values, built_in)
     found = anomalous(verdicts)
     assert found
     assert 1000 < found[0] <= 1048
     assert verdicts[found[0]].pattern == "stuck"
 
 
-def test_a_single_wild_value_is_a_spike_that_ends_by_itself() -> None:
+def test_a_single_wild_value_is_a_spike_that_ends_by_itself(built_in: Model) -> None:
     values = air_temperature(14 * DAY)
     values[1000] += 40
-    verdicts = backtest(values)
+    verdicts = backtest(values, built_in)
     found = anomalous(verdicts)
     assert found
     assert found[0] == 1000
@@ -158,27 +163,29 @@ def test_a_single_wild_value_is_a_spike_that_ends_by_itself() -> None:
     assert verdicts[1000].pattern == "spike"
 
 
-def test_a_noisy_probe_is_found() -> None:
+def test_a_noisy_probe_is_found(built_in: Model) -> None:
     values = air_temperature(14 * DAY)
     values[1000:1048] += np.random.default_rng(1).normal(0, 3, 48)
-    found = anomalous(backtest(values))
+    found = anomalous(backtest(values, built_in))
     assert found
     assert 1000 <= found[0] <= 1012
 
 
-def test_an_anomaly_does_not_teach_itself_but_a_lasting_change_is_accepted_within_days() -> None:
+def test_an_anomaly_does_not_teach_itself_but_a_lasting_change_is_accepted_within_days(
+    built_in: Model,
+) -> None:
     values = air_temperature(21 * DAY)
     values[1200:] += 15
-    verdicts = backtest(values)
+    verdicts = backtest(values, built_in)
     found = anomalous(verdicts)
     assert any(1200 <= at < 1210 for at in found)
     assert not [at for at in found if at > 1200 + 2 * DAY]
 
 
-def test_a_channel_that_rests_on_one_value_may_leave_it() -> None:
+def test_a_channel_that_rests_on_one_value_may_leave_it(built_in: Model) -> None:
     rain = np.zeros(14 * DAY)
     rain[1100:1106] = [0.2, 0.4, 0.8, 0.4, 0.2, 0.2]
-    assert not anomalous(backtest(rain))
+    assert not anomalous(backtest(rain, built_in))
 
 
 def test_a_forgotten_device_starts_anew() -> None:

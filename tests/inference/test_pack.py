@@ -2,8 +2,8 @@ import io
 import zipfile
 from pathlib import Path
 
+import model_packs as packs
 import numpy as np
-import packs
 import pytest
 
 from gateway.errors import PackError

@@ -25,7 +25,7 @@ def same(one, other):
     )
 
 
-def test_too_little_history_is_warming_and_never_a_window():
+def test_too_little_history_is_warming_and_never_a_window() -> None:
     bank = WindowBank(context=128, warm_samples=20)
     answers = feed(bank, np.arange(25) * 600.0, range(25))
     assert all(isinstance(answer, Warming) for answer in answers[:19])
@@ -33,7 +33,7 @@ def test_too_little_history_is_warming_and_never_a_window():
     assert all(isinstance(answer, Window) for answer in answers[19:])
 
 
-def test_the_newest_slot_is_last_and_missing_samples_are_masked():
+def test_the_newest_slot_is_last_and_missing_samples_are_masked() -> None:
     bank = WindowBank(context=8, warm_samples=4)
     times_s = np.array([0, 1, 2, 3, 4, 5, 7, 8, 9]) * 600.0
     window = feed(bank, times_s, np.arange(9.0) + 1)[-1]
@@ -42,14 +42,14 @@ def test_the_newest_slot_is_last_and_missing_samples_are_masked():
     assert (window.end_s, window.step_s, window.observed) == (5400.0, 600.0, 9.0)
 
 
-def test_a_gap_is_counted_in_steps():
+def test_a_gap_is_counted_in_steps() -> None:
     bank = WindowBank(context=64, warm_samples=4)
     times_s = [*np.arange(40) * 600.0, 43 * 600.0 + 20]
     assert feed(bank, times_s, np.zeros(41))[-1].gap_steps == 4
 
 
 @pytest.mark.parametrize("late_s", [600.0, 599.0, 5 * 600.0 + 7])
-def test_a_late_sample_is_never_judged_but_seen_by_later_windows(late_s):
+def test_a_late_sample_is_never_judged_but_seen_by_later_windows(late_s) -> None:
     bank = WindowBank(context=16, warm_samples=4)
     feed(bank, [0.0, 1200.0, 1800.0, 2400.0, 3600.0], [1, 1, 1, 1, 1])
     fresh = 3 * 600.0 + 300.0
@@ -60,7 +60,7 @@ def test_a_late_sample_is_never_judged_but_seen_by_later_windows(late_s):
     assert bank.add(min(late_s, 4200.0), 2.0, EUI, CHANNEL) is None
 
 
-def test_a_clock_set_back_makes_samples_late_until_it_has_caught_up():
+def test_a_clock_set_back_makes_samples_late_until_it_has_caught_up() -> None:
     bank = WindowBank(context=64, warm_samples=4)
     feed(bank, np.arange(40) * 600.0, np.zeros(40))
     answers = feed(bank, np.arange(30, 45) * 600.0 + 7.0, np.zeros(15))
@@ -69,7 +69,7 @@ def test_a_clock_set_back_makes_samples_late_until_it_has_caught_up():
     assert ends == sorted(ends)
 
 
-def test_a_device_can_be_forgotten():
+def test_a_device_can_be_forgotten() -> None:
     bank = WindowBank()
     feed(bank, [0.0, 600.0], [1.0, 2.0])
     bank.forget(EUI)
@@ -81,7 +81,7 @@ interval = st.sampled_from([0.5, 590.0, 600.0, 611.0, 1200.0, 3600.0, 40000.0])
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(interval, min_size=30, max_size=160), st.integers(0, 25))
-def test_a_restored_channel_gives_the_very_windows_it_gave_before(intervals, cut):
+def test_a_restored_channel_gives_the_very_windows_it_gave_before(intervals, cut) -> None:
     times_s = np.cumsum(intervals)
     values = np.sin(times_s / 9000.0) * 1e3
     whole = WindowBank(context=32, warm_samples=8)

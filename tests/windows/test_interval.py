@@ -22,12 +22,12 @@ RNG = np.random.default_rng(7)
         ("five seconds", [5.0] * 40, 5.0),
     ],
 )
-def test_the_step_is_the_interval_that_the_device_means(what, intervals, step_s):
+def test_the_step_is_the_interval_that_the_device_means(what, intervals, step_s) -> None:
     times_s = 1.7e9 + np.cumsum([0.0, *intervals])
     assert learn_step(times_s.tolist()) == step_s, what
 
 
-def test_a_channel_that_speaks_on_events_gets_a_coarse_step():
+def test_a_channel_that_speaks_on_events_gets_a_coarse_step() -> None:
     times_s = np.cumsum(RNG.exponential(1800.0, 200))
     steps = {learn_step(times_s[:end].tolist()) for end in range(50, 200)}
     assert len(steps) <= 4

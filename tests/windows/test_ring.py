@@ -10,7 +10,7 @@ samples = st.lists(st.tuples(st.integers(0, 400), st.integers(-5, 5)), max_size=
 @given(samples, st.integers(1, 40))
 def test_a_ring_holds_the_newest_samples_in_order_of_time_whatever_their_order(
     given_samples, limit
-):
+) -> None:
     ring, model = Ring(limit), {}
     for time_s, value in given_samples:
         kept = sorted(model)[-limit:]
@@ -23,7 +23,7 @@ def test_a_ring_holds_the_newest_samples_in_order_of_time_whatever_their_order(
 
 
 @given(samples, st.integers(1, 40))
-def test_filling_a_ring_is_the_same_as_adding_in_order_of_time(given_samples, limit):
+def test_filling_a_ring_is_the_same_as_adding_in_order_of_time(given_samples, limit) -> None:
     one, other = Ring(limit), Ring(limit)
     ordered = sorted(given_samples, key=lambda sample: sample[0])
     for time_s, value in ordered:
@@ -35,14 +35,14 @@ def test_filling_a_ring_is_the_same_as_adding_in_order_of_time(given_samples, li
     assert one.values.tolist() == other.values.tolist()
 
 
-def test_a_ring_says_where_a_sample_went():
+def test_a_ring_says_where_a_sample_went() -> None:
     ring = Ring(3)
     places = [ring.add(time_s, 0.0) for time_s in (10, 30, 20, 20, 40, 5)]
     expected = [Place.NEWEST, Place.NEWEST, Place.FILLED, Place.REPEATED, Place.NEWEST]
     assert places == [*expected, Place.TOO_OLD]
 
 
-def test_a_ring_stays_bounded():
+def test_a_ring_stays_bounded() -> None:
     ring = Ring(512)
     for time_s in range(5000):
         ring.add(time_s, 1.0)

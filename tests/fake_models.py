@@ -1,11 +1,11 @@
-"""A model without weights: the value one day (or one step) before, with a widening band."""
+"""Models without weights, for tests of what stands around a model."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gateway.inference.model import Outputs
-from gateway.types import FloatArray
+from gateway.types import QUANTILES, FloatArray
 
 _NORMAL = np.array([-2.326, -1.282, -0.842, -0.524, -0.253, 0, 0.253, 0.524, 0.842, 1.282, 2.326])
 
@@ -45,3 +45,18 @@ class SeasonalNaive:
         quantiles = middle[:, None] + _NORMAL * spread * np.sqrt(1.0 + step[:, None])
         smooth = np.convolve(np.pad(filled, 2, mode="edge"), np.full(5, 0.2), "valid")
         return quantiles.astype(np.float32), smooth.astype(np.float32)
+
+
+class LastValue:
+    """`Model`: what is now stays so, give or take the spread of the changes."""
+
+    name = "last-value"
+    context = 512
+    horizon = 96
+
+    def run(self, values: FloatArray, mask: FloatArray, clock: FloatArray) -> Outputs:  # noqa: ARG002
+        spread = np.std(np.diff(values, axis=1), axis=1) + 0.01
+        levels = np.linspace(-2.3, 2.3, len(QUANTILES))
+        row = values[:, -1:] + spread[:, None] * levels
+        quantiles = np.repeat(row[:, None], self.horizon, axis=1).astype(np.float32)
+        return Outputs(quantiles, values.copy(), values[:, :2].copy())

@@ -1,0 +1,152 @@
+"""What is remembered of one channel, and how a sample or a stored verdict changes it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gateway.config import InferenceConfig
+from gateway.inference.calibration import REFRESH, Calibration, Memory, fuse
+from gateway.inference.episodes import Episode
+from gateway.inference.heads import MILLI, MISSING, Floats, Head
+from gateway.inference.patterns import Look, name_pattern
+from gateway.types import QUANTILES, FloatArray, Forecast, Status, Verdict, Window
+
+_NEWEST_SURPRISES = 24
+_CLIP = 4.0
+_EVENT_P = 1e-3
+_EXTREME_P = 1e-4
+_EXTREME_SURPRISE = 12.0
+_KEYS = tuple(head.name.lower() for head in Head)
+_SURPRISE, _FUSED, _FAST, _SLOW, _STEP_S = "z", "fused", "fast", "slow", "step_s"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The newest forecast, waiting for its samples; `quantiles` are relative to `base`."""
+
+    end_s: float
+    step_s: float
+    base: float
+    quantiles: FloatArray
+
+    def at(self, time_s: float) -> Floats:
+        """Return the quantiles for a time, float64 [11] in channel units; NaN beyond the horizon."""
+        lead = max(round((time_s - self.end_s) / self.step_s), 1)
+        if lead > len(self.quantiles):
+            return np.full(len(QUANTILES), np.nan)
+        quantiles: Floats = self.quantiles[lead - 1].astype(np.float64) + self.base
+        return quantiles
+
+    def forecast(self, window: Window) -> Forecast | None:
+        """Return the whole forecast made from `window`, None when the model gave no numbers."""
+        if not np.isfinite(self.quantiles).all():
+            return None
+        absolute = (self.quantiles + self.base).astype(np.float32)
+        start_s = window.end_s + window.step_s
+        return Forecast(window.dev_eui, window.channel, start_s, window.step_s, absolute)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What `Track.take` concludes of one sample."""
+
+    p: float
+    anomalous: bool
+    pattern: str
+    heads: dict[str, float]
+
+
+@dataclass(slots=True)
+class Track:
+    """One channel: about 20 kB, all of it rebuilt from stored verdicts and the newest window."""
+
+    episode: Episode
+    calibration: Calibration = field(default_factory=Calibration)
+    surprises: deque[float] = field(default_factory=lambda: deque(maxlen=_NEWEST_SURPRISES))
+    memory: Memory = (0, 0)
+    newest_s: float | None = None
+    pending: Pending | None = None
+    restored: Window | None = None
+
+    @classmethod
+    def begin(cls, config: InferenceConfig) -> Track:
+        """Return the track of a channel never heard of."""
+        return cls(Episode(config))
+
+    def take(self, window: Window, row: list[int], look: Look) -> Judgement:
+        """Judge the next sample by its heads (all but BIAS, which is of this track's making)."""
+        row[Head.BIAS] = self._bias(look.surprise)
+        self._refresh(window.end_s, window.step_s)
+        p_heads = self.calibration.p_heads(row)
+        fused, self.memory = fuse(p_heads, self.memory)
+        p = self.calibration.p_fused(fused)
+        extreme = _is_extreme(p_heads, look)
+        if look.eventful:
+            p = max(p, _EVENT_P)
+        elif extreme:
+            p = min(p, self.calibration.floor)
+        anomalous = self._remember(window.end_s, p, row, fused, extreme=extreme)
+        if anomalous:
+            self.episode.pattern = name_pattern(self.episode, p_heads, look)
+        heads = self._heads(row, fused, window.step_s, surprised=math.isfinite(look.surprise))
+        return Judgement(p, anomalous, self.episode.pattern if anomalous else "", heads)
+
+    def replay(self, verdict: Verdict) -> None:
+        """Take a stored verdict through the steps that a fresh sample goes through."""
+        heads = verdict.heads
+        if verdict.p_value is None or _STEP_S not in heads:
+            return
+        row = [round(heads[key] * MILLI) if key in heads else MISSING for key in _KEYS]
+        if _SURPRISE in heads:
+            self.surprises.append(heads[_SURPRISE])
+        self._refresh(verdict.time_s, heads[_STEP_S])
+        self.memory = (round(heads[_FAST] * MILLI), round(heads[_SLOW] * MILLI))
+        anomalous = verdict.status is Status.ANOMALOUS
+        fused = round(heads[_FUSED] * MILLI)
+        self._remember(verdict.time_s, verdict.p_value, row, fused, extreme=anomalous)
+        self.episode.pattern = verdict.pattern
+
+    def _remember(
+        self, time_s: float, p: float, row: list[int], fused: int, *, extreme: bool
+    ) -> bool:
+        anomalous = self.episode.step(time_s, p, extreme=extreme)
+        self.calibration.add(row, fused)
+        self.calibration.learn(self.episode.learnable(time_s))
+        return anomalous
+
+    def _bias(self, surprise: float) -> int:
+        """Add a surprise, as it will be stored; return the BIAS head of the newest ones."""
+        if math.isfinite(surprise):
+            self.surprises.append(round(min(max(surprise, -_CLIP), _CLIP), 3))
+        if len(self.surprises) < _NEWEST_SURPRISES:
+            return MISSING
+        return round(math.log(abs(sum(self.surprises)) / _NEWEST_SURPRISES + 0.05) * MILLI)
+
+    def _refresh(self, time_s: float, step_s: float) -> None:
+        """Refresh the calibration when the sample begins a new block of `REFRESH` steps of time."""
+        block_s = REFRESH * step_s
+        if self.newest_s is None or time_s // block_s != self.newest_s // block_s:
+            self.calibration.refresh()
+        self.newest_s = time_s
+
+    def _heads(
+        self, row: list[int], fused: int, step_s: float, *, surprised: bool
+    ) -> dict[str, float]:
+        heads = {key: value / MILLI for key, value in zip(_KEYS, row, strict=True)
+                 if value != MISSING}  # fmt: skip
+        if surprised:
+            heads[_SURPRISE] = self.surprises[-1]
+        heads[_FUSED] = fused / MILLI
+        heads[_FAST], heads[_SLOW] = self.memory[0] / MILLI, self.memory[1] / MILLI
+        heads[_STEP_S] = step_s
+        return heads
+
+
+def _is_extreme(p_heads: list[float], look: Look) -> bool:
+    """Whether one sample is so far out that waiting for a second would be foolish."""
+    unlikely = p_heads[Head.STEP] < _EXTREME_P and p_heads[Head.JUMP] < _EXTREME_P
+    return unlikely and abs(look.surprise) > _EXTREME_SURPRISE and not look.eventful
