@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from gateway.control import FINAL
 from gateway.errors import ConfigError, GatewayError
 from gateway.publishers import Topics
 from gateway.types import Delivery, DevEui, DownlinkState, Message
+
+_DEV_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 
 
 def run(
@@ -29,6 +32,8 @@ def run(
 ) -> int:
     """Send and follow; return 0 unless it was refused or failed."""
     config = load(config_path)
+    if not _DEV_EUI.fullmatch(dev_eui):
+        raise ConfigError(f"{dev_eui!r} is not a DevEUI: give its 16 hex digits.")
     command_id = str(uuid.uuid4())
     body: dict[str, object] = {"id": command_id, "confirmed": confirmed, "by": "command line"}
     if (hex_data is None) == (object_json is None):

@@ -1,7 +1,8 @@
 """`lora-gateway replay`: a recording through the whole pipeline in recorded time.
 
 A line is what `mosquitto_sub -t 'application/#' -F '%J'` (or `%j`) writes: an object with `tst`,
-`topic`, `qos`, `retain` and `payload`.
+`topic`, `qos`, `retain` and `payload`. mosquitto writes `tst` as local time with a stray `Z` before
+the offset (`2026-11-23T21:06:15.368982Z+0530`); RFC 3339 is read as well.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from gateway.app import Assembly, assemble
 from gateway.clocks import EventClock
@@ -32,6 +34,9 @@ TOGETHER_S = 10.0
 
 PER_SECOND = 400.0
 """How fast `--broker` publishes at speed 0: what a broker with its default queue can pass on."""
+
+
+_MOSQUITTO_OFFSET = re.compile(r"Z?([+-][0-9]{2})([0-9]{2})$")
 
 
 def run(
@@ -68,7 +73,7 @@ def _delivery(line: bytes) -> Delivery | Rejected:
     try:
         record: Any = json.loads(line)
         payload = record["payload"]
-        received_s = parse_rfc3339(record["tst"])
+        received_s = parse_rfc3339(_MOSQUITTO_OFFSET.sub(r"\1:\2", record["tst"]))
         text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
         return Delivery(
             source="chirpstack",
@@ -84,37 +89,60 @@ def _delivery(line: bytes) -> Delivery | Rejected:
 
 async def _work(file: Path, config: Config) -> Mapping[str, object]:
     started_s = time.perf_counter()
-    clock: EventClock | None = None
-    assembly: Assembly | None = None
-    batch: list[Delivery] = []
-    broken: list[Rejected] = []
-    for _, item in read(file):
+    async with _Desk(config) as desk:
+        for _, item in read(file):
+            await desk.take(item)
+        assembly = await desk.finish()
+        return {**assembly.summary(), "seconds": round(time.perf_counter() - started_s, 3)}
+
+
+class _Desk:
+    """Works a recording's lines as they come, in batches, by the recording's own clock."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._store = Store.open(None, config.store)
+        self._working: tuple[Assembly, EventClock] | None = None
+        self._batch: list[Delivery] = []
+        self._broken: list[Rejected] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._store.close()
+
+    async def take(self, item: Delivery | Rejected) -> None:
+        """Take one line; a batch is worked when it is full or the next comes much later."""
         if isinstance(item, Rejected):
-            broken.append(item)
-            continue
-        if clock is None or assembly is None:
-            clock = EventClock(item.received_s)
-            assembly = assemble(config, clock=clock, store=Store.open(None, config.store))
+            self._broken.append(item)
+            return
+        batch = self._batch
         if batch and (len(batch) >= BATCH or item.received_s - batch[0].received_s > TOGETHER_S):
-            await _settle(assembly, clock, batch)
-            batch = []
-        batch.append(item)
-    if assembly is None or clock is None:
-        assembly = assemble(
-            config, clock=EventClock(time.time()), store=Store.open(None, config.store)
-        )
-    elif batch:
-        await _settle(assembly, clock, batch)
-    for rejected in broken:
-        assembly.telemetry.put_aside(rejected)
-    await assembly.store.close()
-    return {**assembly.summary(), "seconds": round(time.perf_counter() - started_s, 3)}
+            await self._settle()
+        self._batch.append(item)
 
+    async def finish(self) -> Assembly:
+        """Work what is left, count what was no line, and return the parts."""
+        if self._batch:
+            await self._settle()
+        assembly, _ = self._begin(time.time())
+        for rejected in self._broken:
+            assembly.telemetry.put_aside(rejected)
+        return assembly
 
-async def _settle(assembly: Assembly, clock: EventClock, batch: list[Delivery]) -> None:
-    clock.observe(batch[-1].received_s)
-    outcome = assembly.stages.work(batch)
-    await assembly.store.commit(batch_of([outcome]))
+    def _begin(self, start_s: float) -> tuple[Assembly, EventClock]:
+        if self._working is None:
+            clock = EventClock(start_s)
+            self._working = assemble(self._config, clock=clock, store=self._store), clock
+        return self._working
+
+    async def _settle(self) -> None:
+        batch, self._batch = self._batch, []
+        assembly, clock = self._begin(batch[0].received_s)
+        clock.observe(batch[-1].received_s)
+        outcome = assembly.stages.work(batch)
+        await assembly.store.commit(batch_of([outcome]))
 
 
 async def _publish(file: Path, broker: str, speed: float) -> Mapping[str, object]:
@@ -125,10 +153,10 @@ async def _publish(file: Path, broker: str, speed: float) -> Mapping[str, object
 async def _publish_all(file: Path, link: MqttLink, speed: float) -> Mapping[str, object]:
     started_s = time.perf_counter()
     first_s: float | None = None
-    published = broken = 0
+    published = left_out = 0
     for _, item in read(file):
-        if isinstance(item, Rejected):
-            broken += 1
+        if isinstance(item, Rejected) or item.retained:  # an old one: live it would be news
+            left_out += 1
             continue
         first_s = item.received_s if first_s is None else first_s
         due_s = (item.received_s - first_s) / speed if speed else published / PER_SECOND
@@ -138,7 +166,7 @@ async def _publish_all(file: Path, link: MqttLink, speed: float) -> Mapping[str,
         if published % 1000 == 0 and sys.stderr.isatty():
             print(f"{published} published", file=sys.stderr)
     seconds = round(time.perf_counter() - started_s, 3)
-    return {"published": published, "not_published": broken, "seconds": seconds}
+    return {"published": published, "not_published": left_out, "seconds": seconds}
 
 
 def _readable(summary: Mapping[str, object]) -> str:
