@@ -38,7 +38,7 @@ Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas b
 def main() -> None:
     """Run the command line; an expected failure is one plain sentence on stderr."""
     try:
-        app()
+        app(prog_name="lora-gateway")
     except ConfigError as error:
         print(f"lora-gateway: {error}", file=sys.stderr)  # noqa: T201 - this is its output
         raise SystemExit(2) from None

@@ -1,5 +1,9 @@
 """Fixtures every folder may use, and one profile for every property test."""
 
+from collections.abc import Iterator
+
+import pytest
+import structlog
 from brokers import mosquitto, start_mosquitto
 from hypothesis import settings
 
@@ -8,3 +12,10 @@ __all__ = ["mosquitto", "start_mosquitto"]
 # Machines under test are busy and slow: a time limit per example would only be noise.
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> Iterator[None]:
+    """Let no test log to the captured stream of the one before."""
+    yield
+    structlog.reset_defaults()
