@@ -139,7 +139,7 @@ class InferenceConfig(Section):
     enabled: bool = True
     pack: str = ""
     warm_samples: Annotated[int, Field(ge=16, le=4096)] = 64
-    false_alarm_p: Probability = 0.0005
+    false_alarm_p: Probability = 0.0002
     persistence: Annotated[int, Field(ge=1, le=100)] = 3
     persistence_of: Annotated[int, Field(ge=1, le=100)] = 5
 

@@ -35,9 +35,9 @@ _TAIL_SHARE = 0.1
 _FEWEST = 48
 _LEVELS = np.linspace(0.0, 1.0 - _TAIL_SHARE, 28)
 _PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.5])
-_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.43])
+_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.43])
 _PRIOR_WEIGHT = 6.0
-_FUSED_FLOOR = 30.0
+_FUSED_FLOOR = 12.0
 """No fused p-value is below this over n²: a few days of the past cannot call much impossible."""
 
 _ALIKE = 400
