@@ -21,6 +21,7 @@ from models.export import export
 
 pytestmark = pytest.mark.train
 TINY = CONFIGS["tiny"]
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_the_same_seed_draws_the_same_batch(pool: batches.Pool) -> None:
 
 
 def test_a_few_steps_lower_the_loss(pool: batches.Pool) -> None:
-    config = replace(TINY, steps=120, warmup=10, fast=False)
+    config = replace(TINY, steps=60, warmup=10, fast=False)
     levels = torch.tensor(config.shape.quantiles)
     torch.manual_seed(config.seed)
     held = [batches.draw(pool, config, np.random.default_rng(50 + i)) for i in range(4)]
@@ -83,7 +84,7 @@ def test_a_few_steps_lower_the_loss(pool: batches.Pool) -> None:
 
     before = loss(train.Network(config.shape))
     trained, _, _ = train.train(config, pool, np.random.default_rng(2))
-    assert loss(trained) < 0.8 * before
+    assert loss(trained) < 0.85 * before
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
