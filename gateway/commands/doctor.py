@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,7 +82,9 @@ def _database(config: Config) -> str:
         return f"{path} will be made at the first start"
     if not os.access(path, os.R_OK | os.W_OK):
         raise GatewayError(f"{path} cannot be read and written by this user; try with sudo.")
-    counts = Reader.beside(path).counts()
+    reader = Reader.beside(path)
+    with closing(reader.connection):
+        counts = reader.counts()
     return f"{path}: {counts.uplinks} uplinks of {counts.devices} devices"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +15,7 @@ from gateway import __version__
 from gateway.codecs import format_rfc3339
 from gateway.config import Config, load
 from gateway.errors import GatewayError
-from gateway.store import Reader, check_backup, copy
+from gateway.store import Reader, copy, put_back
 
 PACKAGES = (
     "paho-mqtt", "onnxruntime", "numpy", "pyserial", "chirpstack-api", "pydantic", "structlog",
@@ -23,17 +25,19 @@ PACKAGES = (
 def devices(config_path: Path | None, *, as_json: bool) -> int:
     """Print every device the store knows, newest first."""
     config = load(config_path)
-    store = _read(config)
+    with _reading(config) as store:
+        alerts = Counter(alert.dev_eui for alert in store.open_alerts())
+        known = sorted(store.devices(), key=lambda device: -device.last_seen_s)
     rows = [
         {
-            "dev_eui": known.info.dev_eui,
-            "name": known.info.name,
-            "profile": known.info.profile,
-            "last_seen": format_rfc3339(known.last_seen_s),
-            "f_cnt": known.f_cnt,
-            "alerts": sum(alert.dev_eui == known.info.dev_eui for alert in store.open_alerts()),
+            "dev_eui": device.info.dev_eui,
+            "name": device.info.name,
+            "profile": device.info.profile,
+            "last_seen": format_rfc3339(device.last_seen_s),
+            "f_cnt": device.f_cnt,
+            "alerts": alerts[device.info.dev_eui],
         }
-        for known in sorted(store.devices(), key=lambda known: -known.last_seen_s)
+        for device in known
     ]
     if as_json:
         print(json.dumps(rows))
@@ -48,7 +52,8 @@ def devices(config_path: Path | None, *, as_json: bool) -> int:
 def backup(config_path: Path | None, out: Path) -> int:
     """Copy the database to `out`, also while the gateway runs."""
     config = load(config_path)
-    _read(config)
+    with _reading(config):
+        pass
     copy(config.store.path, out)
     print(f"{out} written.")
     return 0
@@ -59,11 +64,7 @@ def restore(config_path: Path | None, file: Path, *, force: bool) -> int:
     target = load(config_path).store.path
     if target.exists() and not force:
         raise GatewayError(f"{target} is there already; --force replaces it.")
-    check_backup(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in (target, Path(f"{target}-wal"), Path(f"{target}-shm")):
-        leftover.unlink(missing_ok=True)
-    shutil.copyfile(file, target)
+    put_back(file, target)
     print(f"{target} restored from {file}.")
     return 0
 
@@ -80,15 +81,18 @@ def dump(config_path: Path | None) -> int:
         "settings": config.public(),
     }
     if config.store.path.exists():
-        store = _read(config)
-        report["store"] = asdict(store.counts())
-        report["quarantine"] = dict(store.quarantine_counts())
+        with _reading(config) as store:
+            report["store"] = asdict(store.counts())
+            report["quarantine"] = dict(store.quarantine_counts())
     print(json.dumps(report, indent=2))
     return 0
 
 
-def _read(config: Config) -> Reader:
+@contextmanager
+def _reading(config: Config) -> Iterator[Reader]:
     """Open the database beside the daemon that writes it."""
     if not config.store.path.exists():
         raise GatewayError(f"{config.store.path} is not there: the gateway has not run yet.")
-    return Reader.beside(config.store.path)
+    reader = Reader.beside(config.store.path)
+    with closing(reader.connection):
+        yield reader

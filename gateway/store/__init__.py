@@ -1,6 +1,6 @@
 """The gateway's memory: one SQLite file, one writer, one row per uplink. See README.md here."""
 
-from gateway.store.backup import check_backup, copy
+from gateway.store.backup import check_backup, copy, put_back
 from gateway.store.cursor import (
     HistoryCursor,
     missed,
@@ -45,5 +45,6 @@ __all__ = [
     "next_gap",
     "pending",
     "published",
+    "put_back",
     "without_pruned",
 ]

@@ -7,6 +7,7 @@ database.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +47,35 @@ def copy(source: Path, target: Path) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def put_back(source: Path, target: Path) -> BackupReport:
+    """Put a backup, once it is found sound, in the place of the database `target`.
+
+    Raises
+    ------
+    StoreError
+        It is not sound, a gateway is using `target`, or there is no room.
+
+    """
+    report = check_backup(source)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = database.lock(target)
+        try:
+            shutil.copyfile(source, partial)
+            _sync(partial)
+            for leftover in ("-wal", "-shm"):
+                target.with_name(target.name + leftover).unlink(missing_ok=True)
+            partial.replace(target)
+            _sync(target.parent)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+    return report
 
 
 def check_backup(path: Path) -> BackupReport:
