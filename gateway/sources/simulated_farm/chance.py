@@ -20,12 +20,15 @@ class Drift:
     def __init__(self, random: Random, tau_s: float) -> None:
         self._random = random
         self._tau_s = tau_s
+        self._dt_s, self._keep, self._fresh = 0.0, 1.0, 0.0
         self.value = random.gauss(0.0, 1.0)
 
     def step(self, dt_s: float) -> float:
         """Advance by `dt_s` exactly (any length) and return the new value."""
-        keep = math.exp(-dt_s / self._tau_s)
-        self.value = keep * self.value + math.sqrt(1.0 - keep * keep) * self._random.gauss(0.0, 1.0)
+        if dt_s != self._dt_s:
+            self._dt_s, self._keep = dt_s, math.exp(-dt_s / self._tau_s)
+            self._fresh = math.sqrt(1.0 - self._keep * self._keep)
+        self.value = self._keep * self.value + self._fresh * self._random.gauss(0.0, 1.0)
         return self.value
 
 

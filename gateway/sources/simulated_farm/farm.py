@@ -154,7 +154,10 @@ class Farm:
     def _watch_valve(self, session: Session, time_s: float) -> Iterator[FarmEvent]:
         """Report as soon as the valve has moved by itself, as valve controllers do."""
         self._at(time_s + WATCH_S, lambda t: self._watch_valve(session, t))
-        if (self._measure(session, time_s)["open"] > 0.0) != session.shown_open:
+        valve = session.device.valve
+        if valve is None:
+            return
+        if self._world.valve_is_open(valve, time_s) != session.shown_open:
             yield from self._report(session, time_s)
 
     def _report(self, session: Session, time_s: float) -> Iterator[FarmEvent]:

@@ -26,7 +26,6 @@ def soil_probe(battery_v: float, moisture_pct: float, soil_c: float, ec_us_cm: f
     )  # fmt: skip
     return data, {
         "BatV": round(battery_v * 1000) / 1000,
-        "TempC_DS18B20": 0.0,
         "water_SOIL": round(moisture_pct * 100) / 100,
         "temp_SOIL": round(soil_c * 100) / 100,
         "conduct_SOIL": float(round(ec_us_cm)),

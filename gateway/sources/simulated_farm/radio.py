@@ -57,7 +57,7 @@ class Link:
     def __init__(self, random: Random, mean_dbm: tuple[float, float], data_rate: int) -> None:
         self._random = random
         self._paths = tuple(
-            (gateway, mean, Drift(random, 5.0 * HOUR_S))
+            (gateway, mean, Drift(random, 2.0 * HOUR_S))
             for gateway, mean in zip((BARN, HILL), mean_dbm, strict=True)
         )
         self.data_rate = data_rate
@@ -78,7 +78,7 @@ class Link:
         self._time_s = time_s
         collided = self._random.random() < COLLISION
         hearings = [
-            self._hear(gateway, mean + 2.0 * shadow.step(elapsed))
+            self._hear(gateway, mean + 1.5 * shadow.step(elapsed))
             for gateway, mean, shadow in self._paths
         ]
         return () if collided else tuple(h for h in hearings if h is not None)

@@ -7,6 +7,7 @@ Rain and the frost night are scripted, so that every seed has them.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +94,12 @@ class Weather:
         self._front_c = 0.0
         self._pressure_hpa = 1010.0
         self._wet = 0.0  # how moist rain has left the air, 0 to 1
+
+    def with_cold(self, nights: Sequence[ColdNight]) -> Weather:
+        """Return a copy that goes on from here, with other cold nights."""
+        other = copy.deepcopy(self)
+        other._cold = tuple(nights)  # noqa: SLF001 - one of our own
+        return other
 
     def step(self, time_s: float, dt_s: float) -> Sky:
         """Return the sky at `time_s`, `dt_s` after the call before."""
