@@ -10,12 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import paho.mqtt.client as paho
 from brokers import Mosquitto
+from chirpstack_events import eui, up
 
 SETTINGS = """
 [chirpstack.mqtt]
@@ -28,6 +30,10 @@ path = "{folder}/gateway.db"
 late_after_s = 10000000.0
 {more}
 """
+
+SENTINEL = eui(0xFFFFFFFF)
+STORED = f"""SELECT hex(uid) FROM uplink JOIN device ON device.id = uplink.device
+    WHERE dev_eui != '{SENTINEL}'"""  # noqa: S608 - both parts are ours
 
 
 class Daemon:
@@ -80,11 +86,41 @@ class Daemon:
             return list(database.execute(query))
 
     def stored(self) -> int:
-        """How many uplinks it has stored so far."""
+        """How many uplinks it has stored so far, less those of `Client.wait_ready`."""
         try:
-            return int(str(self.rows("SELECT count(*) FROM uplink")[0][0]))
+            return self.stored_ids().total()
         except sqlite3.OperationalError:
             return 0  # it has not made its tables yet
+
+    def heard(self, dev_eui: str) -> bool:
+        """Whether it has stored anything of this device."""
+        try:
+            return bool(self.rows(f"SELECT 1 FROM device WHERE dev_eui = '{dev_eui}'"))  # noqa: S608
+        except sqlite3.OperationalError:
+            return False
+
+    def stored_ids(self) -> Counter[str]:
+        """Return the ids of the stored uplinks, as hex, and how often each is there."""
+        return Counter(str(uid).lower() for (uid,) in self.rows(STORED))
+
+    def wait_stored(self, count: int, within_s: float) -> None:
+        """Wait until it has stored so many; an end of its own fails with its last words."""
+        deadline_s = time.monotonic() + within_s
+        while (stored := self.stored()) < count:
+            assert self.runs(), f"it ended by itself:\n{self._last_words()}"
+            late = time.monotonic() > deadline_s
+            assert not late, f"{stored} of {count} in {within_s} s:\n{self._last_words()}"
+            time.sleep(0.02)
+
+    def wait_empty_outbox(self, within_s: float) -> None:
+        """Wait until every alert and command it stored has reached the broker."""
+        deadline_s = time.monotonic() + within_s
+        while self.rows("SELECT count(*) FROM outbox") != [(0,)]:
+            assert time.monotonic() < deadline_s, f"still unsent:\n{self._last_words()}"
+            time.sleep(0.05)
+
+    def _last_words(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
 
 
 @contextmanager
@@ -125,6 +161,15 @@ class Client:
         """Queue one message; it is sent now or when the broker is back."""
         return self._client.publish(topic, payload, qos=1, retain=retain)
 
+    def wait_ready(self, daemon: Daemon, within_s: float = 30.0) -> None:
+        """Wait until an uplink published now would be stored: `online` says less than that."""
+        deadline_s = time.monotonic() + within_s
+        message = up(SENTINEL, 0, time.time(), None)
+        while not (daemon.database.exists() and daemon.heard(SENTINEL)):
+            assert time.monotonic() < deadline_s, "it does not take uplinks"
+            self.publish(*message)
+            time.sleep(0.05)
+
     def wait_for(self, topic: str, wanted: Callable[[object], bool], within_s: float) -> object:
         """Return the first body heard on `topic` that is wanted."""
         deadline_s = time.monotonic() + within_s
@@ -136,6 +181,20 @@ class Client:
             if heard == topic and payload and wanted(body := json.loads(payload)):
                 return body
         raise AssertionError(f"nothing wanted on {topic} within {within_s} s")
+
+    def ask_health(self, wanted: Callable[[dict[str, int]], bool], within_s: float) -> object:
+        """Return `bridge/health`'s counts of what was put aside, once they are as wanted."""
+        deadline_s = time.monotonic() + within_s
+        counts: dict[str, int] = {}
+        while time.monotonic() < deadline_s:
+            self.publish("lora-gateway/bridge/request/health", b"{}")
+            body = self.wait_for("lora-gateway/bridge/response/health", lambda _: True, 10)
+            assert isinstance(body, dict)
+            counts = body["data"]["quarantine"]["counts"]
+            if wanted(counts):
+                return counts
+            time.sleep(0.2)
+        raise AssertionError(f"put aside after {within_s} s: {counts}")
 
     def drain(self, quiet_s: float) -> list[tuple[str, bytes, bool]]:
         """Return what was heard, once nothing came for `quiet_s`."""
@@ -150,15 +209,6 @@ class Client:
         """Leave the broker."""
         self._client.disconnect()
         self._client.loop_stop()
-
-
-def wait_until(holds: Callable[[], bool], within_s: float, what: str) -> float:
-    """Return how long it took until `holds`."""
-    begun_s = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begun_s < within_s, f"{what} took more than {within_s} s"
-        time.sleep(0.02)
-    return time.monotonic() - begun_s
 
 
 def rss_mb(pid: int) -> float:
