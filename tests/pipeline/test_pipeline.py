@@ -41,7 +41,7 @@ class GatedStore:
         await self.open.wait()
         if self.refusals:
             self.refusals -= 1
-            raise StoreError("disk I/O error", "Change the card.")
+            raise StoreError("disk I/O error: change the card")
         return await self.store.commit(batch)
 
 
