@@ -23,7 +23,8 @@ from gateway.types import Alert, DevEui, EventType, Reading, ReadingKind, Severi
 
 DAY_S = 86400.0
 SHOWN_READINGS = 4
-SHOWN_NOTICES = 9
+FEWEST_NOTICES, MOST_NOTICES = 3, 9
+CHROME_LINES = 7
 DRAW_S = 0.25
 LINES_S = 5.0
 STYLES = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
@@ -117,10 +118,12 @@ class LiveView:
             f"{progress.uplinks} uplinks   ",
             (f"{len(progress.open_alerts)} alerts open", "yellow" if progress.open_alerts else ""),
         )
-        parts: list[RenderableType] = [head, device_table(progress), self._notices(progress)]
+        # A short terminal cuts off the end: what is told comes before the list of devices.
+        parts: list[RenderableType] = [head, Text("\n".join(self._hints), style="dim")]
+        parts.append(self._notices(progress))
         if commands := _command_lines(progress):
             parts.append(commands)
-        return Group(*parts, Text("\n".join(self._hints), style="dim"))
+        return Group(*parts, device_table(progress))
 
     def _rate(self) -> float:
         if not self._rates:
@@ -130,7 +133,9 @@ class LiveView:
 
     def _notices(self, progress: Progress) -> Panel:
         lines = [_notice_line(notice, progress) for notice in list(progress.notices)[::-1]]
-        text = Text("\n").join(lines[:SHOWN_NOTICES]) if lines else Text("none yet", style="dim")
+        room = self._console.size.height - len(progress.titles) - len(self._hints) - CHROME_LINES
+        shown = min(max(room // 2, FEWEST_NOTICES), MOST_NOTICES)
+        text = Text("\n").join(lines[:shown]) if lines else Text("none yet", style="dim")
         return Panel(text, title="Alerts, newest first", title_align="left")
 
 
