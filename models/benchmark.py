@@ -1,8 +1,8 @@
 """Compare ways to quantize one trained network: `python -m models.benchmark --run DIR`.
 
-Per form: file size, time per window at batch 1 and 64 (one thread, median of repeats), quantile
-loss on windows not used for calibration, distance from fp32, and how much a row's result depends
-on the rest of its batch.
+Per form: file size, processor time per window at batch 1 and 64 (one thread, median), distance
+from fp32 on windows not used for calibration (mean, in widths of the interval), and how much a
+row's result depends on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def forms(run: Path, feeds: Sequence[Arrays]) -> dict[str, Path]:
 
 
 def milliseconds(session: ort.InferenceSession, feed: Arrays, rows: int) -> float:
-    """Return the median time per window of runs of `rows` rows."""
+    """Return the median processor time per window of runs of `rows` rows, on the one thread."""
     part = {name: array[:rows] for name, array in feed.items()}
     spent = []
     for _ in range(max(20, 300 // rows)):
-        began = time.perf_counter()
+        began = time.thread_time()
         session.run(None, part)
-        spent.append(time.perf_counter() - began)
+        spent.append(time.thread_time() - began)
     return float(np.median(spent)) * 1e3 / rows
 
 

@@ -83,6 +83,19 @@ def trials(found: Sequence[Series], part: str, each: int = 24) -> list[Trial]:
     return made
 
 
+def shortened(made: Sequence[Trial], history: int) -> list[Trial]:
+    """Return the trials with all but the newest `history` slots missing, where any is left."""
+    short = []
+    for trial in made:
+        past = trial.past.copy()
+        past[:, : CONTEXT - history] = np.nan
+        left = np.isfinite(past).sum(1) >= min(history // 2, 64)
+        if left.any():
+            rows = (trial.clock[left], past[left], trial.future[left])
+            short.append(Trial(trial.name, trial.group, *rows))
+    return short
+
+
 def spread(series: Series, low: int, high: int, factor: int, each: int) -> Trial | None:
     """Return up to `each` windows whose future lies between samples `low` and `high`."""
     length = CONTEXT + 2 * HORIZON
@@ -240,9 +253,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--part", choices=("settle", "confirm"), default="settle")
+    parser.add_argument("--history", type=int, default=CONTEXT, help="hide what is older")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    table = forecast_table(session(options.model), trials(data.load(options.data), options.part))
+    made = trials(data.load(options.data), options.part)
+    table = forecast_table(session(options.model), shortened(made, options.history))
     print(show(table))
     if options.json:
         options.json.write_text(json.dumps(table, indent=1) + "\n")
