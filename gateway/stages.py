@@ -62,6 +62,7 @@ TICK_S = 30.0
 RECALLED = 64
 """How many newest uplinks of each device are read at the start; more when it speaks again."""
 
+MARGIN = "radio.margin"
 UNJUDGED = ("location.", "radio.spreadingFactor")
 """Channels that are kept and shown, but whose movement means nothing."""
 
@@ -185,7 +186,7 @@ class Stages:
             self._take_uplink(event, device, outcome, pending)
         elif isinstance(event, TxAck | Ack | ServerLog):
             outcome.downlinks.extend(self._downlinks.on_event(event))
-            outcome.events.append(event_record(event))
+            outcome.events.append(EventRecord.of(KIND[type(event)], event))
         elif self.devices.is_known(event.id):
             self._telemetry.uplink_duplicate(device.info.dev_eui, None)
         else:
@@ -216,7 +217,7 @@ class Stages:
         device.last_seen_s = max(device.last_seen_s, event.received_s)
         if isinstance(event, Join):
             outcome.seen.append(event.id)
-            outcome.events.append(event_record(event))
+            outcome.events.append(EventRecord.of(KIND[type(event)], event))
             outcome.downlinks.extend(self._downlinks.on_event(event))
             return
         readings, _ = self._readings_of(event)
@@ -320,6 +321,8 @@ class Stages:
         values: dict[Channel, list[float]] = {}
         verdicts: dict[Channel, list[Verdict]] = {}
         for row in self._store.history(dev_eui, max(CALIBRATION, self._windows.history)):
+            if is_report(row.record.readings):
+                continue
             for reading in filter(is_judged, row.record.readings):
                 times.setdefault(reading.channel, []).append(reading.time_s)
                 values.setdefault(reading.channel, []).append(float(reading.value))
@@ -380,6 +383,11 @@ def is_judged(reading: Reading) -> bool:
     return reading.kind is ReadingKind.NUMERIC and not reading.channel.startswith(UNJUDGED)
 
 
+def is_report(readings: Sequence[Reading]) -> bool:
+    """Tell a stored device status, whose readings are shown but are no samples, by its margin."""
+    return any(reading.channel == MARGIN for reading in readings)
+
+
 KIND: Mapping[type, str] = {
     Uplink: "up",
     Join: "join",
@@ -389,16 +397,3 @@ KIND: Mapping[type, str] = {
     DeviceStatus: "status",
     DeviceLocation: "location",
 }
-
-
-def event_record(event: DeviceEvent) -> EventRecord:
-    """Return what the store keeps of an event that is not an uplink."""
-    skipped = {"device", "time_s", "received_s"}
-    detail = {
-        name: value
-        for name in event.__slots__
-        if name not in skipped and (value := getattr(event, name)) is not None
-    }
-    return EventRecord(
-        dev_eui=event.device.dev_eui, kind=KIND[type(event)], time_s=event.time_s, detail=detail
-    )

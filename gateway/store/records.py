@@ -9,6 +9,7 @@ from gateway.store.cursor import HistoryCursor
 from gateway.types import (
     AlertEvent,
     DevEui,
+    DeviceEvent,
     DeviceInfo,
     Downlink,
     Json,
@@ -56,6 +57,17 @@ class EventRecord:
     kind: str
     time_s: float
     detail: Json = None
+
+    @classmethod
+    def of(cls, kind: str, event: DeviceEvent) -> EventRecord:
+        """Return what is kept of an event: every field but who and when, as the detail."""
+        skipped = {"device", "time_s", "received_s"}
+        detail = {
+            name: value
+            for name in event.__slots__
+            if name not in skipped and (value := getattr(event, name)) is not None
+        }
+        return cls(event.device.dev_eui, kind, event.time_s, detail)
 
 
 @dataclass(frozen=True, slots=True)
