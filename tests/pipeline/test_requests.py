@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from chirpstack_events import eui, up
 from gateways import NOW_S, Bench, bench, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from server_events import ack, join, log, txack
 
 from gateway.requests import Question
@@ -177,3 +181,42 @@ async def test_home_assistant_is_greeted_when_it_comes_up() -> None:
     async with bench(settings()) as gateway:
         assert (await gateway.ask("homeassistant/status", b"online")).hello
         assert not (await gateway.ask("homeassistant/status", b"offline")).hello
+
+
+BODIES = st.one_of(
+    st.binary(max_size=40),
+    st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.dictionaries(
+        st.sampled_from(["id", "hex", "data", "object", "f_port", "confirmed", "expires", "time",
+                         "transaction", "by", "expires_in_s"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40)
+        | st.just(ID) | st.just({"valve": True}) | st.just("01ff"),
+    ).map(lambda tree: json.dumps(tree).encode()),
+)  # fmt: skip
+TOPICS = st.sampled_from(
+    [SET, f"{SET}/valve", f"{SET}/ä b", f"lora-gateway/device/{eui(9)}/set",
+     "lora-gateway/device//set",
+     "lora-gateway/bridge/request/health", "lora-gateway/bridge/request", "homeassistant/status",
+     "lora-gateway/bridge/request/a/b", "lora-gateway", "x"],
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(TOPICS, BODIES, st.booleans()), max_size=15))
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_asked_is_done_answered_or_put_aside(
+    asked: list[tuple[str, bytes, bool]],
+) -> None:
+    asyncio.run(ask_all(asked))
+
+
+async def ask_all(asked: list[tuple[str, bytes, bool]]) -> None:
+    gateway = Bench(settings())
+    await introduce(gateway)
+    for topic, payload, retained in asked:
+        outcome = await gateway.ask(topic, payload, retained=retained)
+        found = (
+            len(outcome.dispatch) + len(outcome.answers) + len(outcome.questions)
+            + len(outcome.rejected) + outcome.hello
+        )  # fmt: skip
+        assert found == 1 or topic == "homeassistant/status"
+    await gateway.store.close()

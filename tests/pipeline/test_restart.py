@@ -122,3 +122,30 @@ def gist(verdict: Verdict) -> object:
     return replace(
         verdict, forecast=None, heads=rounded, expected=expected, p_value=p_value, score=score
     )
+
+
+async def test_a_silent_device_is_still_silent_after_a_restart(tmp_path: Path) -> None:
+    config, path = settings(), tmp_path / "gateway.db"
+
+    async def speak(gateway: Bench, step: int, *numbers: int) -> Told:
+        told: Told = []
+        for number in numbers:
+            at_s = NOW_S + 600.0 * step + 20.0 * number
+            outcome = await gateway.take(delivery(up(eui(number), step, at_s, {"t": 20}), at_s))
+            told += [(str(event.event_type), event.alert.id, event.alert.rule, event.alert.dev_eui)
+                     for event in outcome.alerts]  # fmt: skip
+        return told
+
+    gateway = Bench(config, path)
+    told: Told = []
+    for step in range(60):
+        told += await speak(gateway, step, *(range(5) if step < 30 else range(1, 5)))
+    await gateway.store.close()
+    ((begin, alert_id, rule, device),) = told
+    assert (begin, rule, device) == ("new", "silence", eui(0))
+
+    gateway = Bench(config, path, start_s=NOW_S + 600.0 * 60)
+    for step in range(60, 66):
+        assert await speak(gateway, step, *range(1, 5)) == []
+    assert await speak(gateway, 66, 0) == [("end", alert_id, "silence", eui(0))]
+    await gateway.store.close()
