@@ -17,23 +17,22 @@ from gateway.types import Delivery, Verdict
 SOAKED = {"name": "soaked", "channel": "soil.moisture", "above": 45.0, "hysteresis": 3.0}
 STEP_S = 900.0
 DEVICES = 2
-STEPS = 300
 Told = list[tuple[str, str, str, str]]
 Judged = dict[tuple[str, str, float], Verdict]
 
 
-def recording() -> list[Delivery]:
-    """Soil probes through three days: one is soaked for a while, one gets far too warm."""
+def recording(steps: int) -> list[Delivery]:
+    """Soil probes for days; near the end one is soaked for a while, one gets far too warm."""
     found = []
-    for step in range(STEPS):
+    for step in range(steps):
         for number in range(DEVICES):
             at_s = NOW_S + STEP_S * step + 7.0 * number
             day = 2 * math.pi * step / 96
             moisture = 30.0 + 2.0 * math.cos(day) + 0.1 * ((step * 7 + number) % 5)
-            if number == 0 and 220 <= step < 232:
+            if number == 0 and steps - 80 <= step < steps - 68:
                 moisture += 20.0
             temperature = 15.0 + 5.0 * math.sin(day) + 0.1 * ((step * 5 + number) % 7)
-            if number == 1 and step >= 270:
+            if number == 1 and step >= steps - 30:
                 temperature += 12.0
             values: dict[str, object] = {
                 "water_SOIL": round(moisture, 2),
@@ -57,8 +56,8 @@ async def go(gateway: Bench, deliveries: list[Delivery], told: Told, judged: Jud
                    for row in outcome.uplinks for v in row.verdicts}  # fmt: skip
 
 
-async def run(config: Config, path: Path, *stops: int) -> tuple[Told, Judged, set[str]]:
-    deliveries = recording()
+async def run(config: Config, path: Path, steps: int, *stops: int) -> tuple[Told, Judged, set[str]]:
+    deliveries = recording(steps)
     told: Told = []
     judged: Judged = {}
     open_ids: set[str] = set()
@@ -72,12 +71,12 @@ async def run(config: Config, path: Path, *stops: int) -> tuple[Told, Judged, se
 
 async def test_without_a_model_a_restart_changes_nothing_that_is_told(tmp_path: Path) -> None:
     config = settings(alerts={"threshold": [SOAKED]})
-    whole = await run(config, tmp_path / "whole.db")
+    whole = await run(config, tmp_path / "whole.db", 150)
     begins = [told for told in whole[0] if told[:1] == ("new",)]
     assert [rule for _, _, rule, _ in begins].count("soaked") == 1
-    for stop in (440, 450):
-        assert await run(config, tmp_path / f"{stop}.db", stop) == whole
-    assert await run(config, tmp_path / "often.db", *range(100, 600, 100)) == whole
+    for stop in (145, 155, 160):
+        assert await run(config, tmp_path / f"{stop}.db", 150, stop) == whole
+    assert await run(config, tmp_path / "often.db", 150, *range(50, 300, 50)) == whole
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +88,10 @@ def with_model() -> Config:
 async def test_with_the_model_a_restart_changes_no_verdict_and_no_alert(
     tmp_path: Path, with_model: Config
 ) -> None:
-    told, judged, still_open = await run(with_model, tmp_path / "whole.db")
+    told, judged, still_open = await run(with_model, tmp_path / "whole.db", 460)
     assert sum(verdict.p_value is not None for verdict in judged.values()) > 1000
     assert "model" in {rule for _, _, rule, _ in told}
-    again, judged_again, open_again = await run(with_model, tmp_path / "cut.db", 150, 445, 550)
+    again, judged_again, open_again = await run(with_model, tmp_path / "cut.db", 460, 150, 805, 910)
     assert judged_again.keys() == judged.keys()
     assert {key: one.status for key, one in judged_again.items()} == {
         key: one.status for key, one in judged.items()
