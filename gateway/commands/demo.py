@@ -283,6 +283,8 @@ def demo_config(connection: ConnectionConfig, folder: Path) -> Config:
             },
             "mqtt": {**wire, "client_id": "lora-gateway-demo-out"},
             "store": {"path": folder / "gateway.db", "commit_wait_s": 0.05},
+            # A week, where a farm has seasons: what is wrong must show with less to go by.
+            "inference": {"false_alarm_p": 0.0005},
             "alerts": {
                 "threshold": [
                     {

@@ -58,7 +58,8 @@ class Progress:
         else:
             self.open_alerts[alert.id] = alert
         if step is EventType.NEW:
-            self.seen.append(SeenAlert(alert.id, alert.dev_eui, alert.kind, now_s))
+            channels = frozenset(reason.channel for reason in alert.reason)
+            self.seen.append(SeenAlert(alert.id, alert.dev_eui, alert.kind, now_s, channels))
         if step is not EventType.UPDATE:
             self.notices.append(Notice(now_s, step, alert))
             self.noticed += 1

@@ -190,8 +190,8 @@ def test_a_stuck_probe_says_the_same_until_it_is_mended(series: Series) -> None:
 def test_a_drifting_probe_leaves_its_neighbour(series: Series) -> None:
     drift = fault("drift")
     span = (drift.end_s - 0.3 * DAY_S, drift.end_s)
-    broken = statistics.mean(between(series[drift.device, "TempC_SHT"], *span))
-    neighbour = statistics.mean(between(series["weather", "temperature"], *span))
+    broken = statistics.mean(between(series[drift.device, "temp_SOIL"], *span))
+    neighbour = statistics.mean(between(series["south-soil-50", "temp_SOIL"], *span))
     assert broken > neighbour + 3.0
 
 
@@ -337,8 +337,8 @@ def test_a_valve_reads_its_commands_and_no_others() -> None:
 # --- judging ----------------------------------------------------------------------------------
 
 
-def alert(device: str, kind: str, time_s: float) -> SeenAlert:
-    return SeenAlert(f"{device}/{kind}", EUIS[device], kind, time_s)
+def alert(device: str, kind: str, time_s: float, channel: str = "soil.temperature") -> SeenAlert:
+    return SeenAlert(f"{device}/{kind}", EUIS[device], kind, time_s, frozenset({channel}))
 
 
 def test_an_alert_on_the_device_within_the_fault_detects_it() -> None:
@@ -357,6 +357,14 @@ def test_an_alert_before_the_fault_or_on_another_device_is_a_false_alarm() -> No
     ]
     (outcome,), strays = judge([stuck], seen, EUIS, stuck.end_s)
     assert (outcome.delay_s, outcome.alert_id, strays) == (None, None, 3)
+
+
+def test_an_alert_about_something_else_on_the_device_is_neither_found_nor_false() -> None:
+    stuck = fault("stuck")
+    seen = [alert(stuck.device, "battery", stuck.start_s + 600.0, "device.battery_v")]
+    seen.append(alert(stuck.device, "level", stuck.start_s + 600.0, "radio.rssi"))
+    (outcome,), strays = judge([stuck], seen, EUIS, stuck.end_s)
+    assert (outcome.alert_id, strays) == (None, 0)
 
 
 def test_what_a_fault_physically_reaches_is_neither_found_nor_false() -> None:

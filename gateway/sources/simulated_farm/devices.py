@@ -54,7 +54,7 @@ class Device:
 
 def _battery_v(age_s: float, air_c: float, random: Random, full_v: float = 3.58) -> float:
     worn = 0.0011 * age_s / DAY_S
-    return full_v - worn - 0.001 * max(0.0, 20.0 - air_c) + random.gauss(0.0, 0.004)
+    return full_v - worn - 0.0005 * max(0.0, 20.0 - air_c) + random.gauss(0.0, 0.004)
 
 
 def _soil(field: str, *, lower: bool, salts: float) -> Callable[[State, Random, float], Measured]:

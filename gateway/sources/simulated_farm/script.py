@@ -4,13 +4,14 @@ The first four days hold only harmless things, so that a detector can learn: dai
 showers. Then faults come one after another while irrigation and rain go on. All times move a
 little with the seed.
 
-A fault counts as **detected** when an alert of one of its `alert_kinds` begins on its device from
-`start_s` to `end_s + grace_s`. An alert that fits no fault is a **false alarm**, unless a fault
-physically reaches that device too (`also`) and it begins in the same span. A cold night cools every
-thermometer outdoors and in the soil, and the greenhouse a little; a broken pipe wets both depths of
-its field and empties the tank, which the pump then refills. Coming back to normal is part of a
-fault, hence the grace. The air is cold for some hours before it freezes, hence `early_s`; what the
-cold has taken from the soil is still missing half a metre down a day and a half later (`linger_s`).
+A fault counts as **detected** when an alert of one of its `alert_kinds`, with one of its `channels`
+among the reasons, begins on its device from `start_s` to `end_s + grace_s`. An alert on a device
+without a fault at the time is a **false alarm**, unless a fault physically reaches that device too
+(`also`). A cold night cools every thermometer outdoors and in the soil, the greenhouse a little,
+and its still air is quiet; a broken pipe wets both depths of its field and empties the tank, which
+the pump then refills. Coming back to normal is part of a fault, hence the grace. The air is cold
+for some hours before it freezes, hence `early_s`; what the cold has taken from the soil is still
+missing half a metre down a day and a half later, hence `linger_s`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Fault:
     """One scripted fault of one device.
 
     `key` is the measured quantity that goes wrong ("*" for all), `size` the fault's own measure:
-    units per day of a drift, standard deviation of noise, height of spikes. `early_s` is how long
+    units per day of a drift, standard deviation of noise, height of spikes. `channels` is what the
+    gateway calls it, empty when the kind of alert says enough. `early_s` is how long
     before the start the cause can already be seen, `linger_s` how long after the end elsewhere.
     """
 
@@ -51,6 +53,7 @@ class Fault:
     start_s: float
     end_s: float
     size: float = 0.0
+    channels: tuple[str, ...] = ()
     alert_kinds: tuple[str, ...] = MODEL_KINDS
     also: tuple[str, ...] = ()
     grace_s: float = GRACE_S
@@ -114,25 +117,40 @@ def write_script(seed: int, start_s: float) -> Script:
     tank = TankLeak(at(6.35), at(7.7), l_h=320.0)
     cold, below_s, above_s = _frost(seed, rains, start_s + FROST_START_S)
     faults = (
-        Fault("noise", "greenhouse-co2", "co2", at(4.1), at(4.6), size=90.0),
+        Fault(
+            "noise", "greenhouse-co2", "co2", at(4.1), at(4.6), size=90.0,
+            channels=("air.co2",),
+        ),
         Fault("silence", "south-air", "*", at(4.2), at(5.8), alert_kinds=("silence",)),
-        Fault("stuck", "orchard-soil-20", "*", at(4.3), at(6.4)),
-        Fault("drift", "orchard-air", "TempC_SHT", at(4.4), at(7.4), size=1.8),
-        Fault("spike", "greenhouse-climate", "TempC_SHT", at(4.75), at(5.0), size=14.0),
+        Fault(
+            "stuck", "orchard-soil-20", "*", at(4.3), at(6.4),
+            channels=("soil.moisture", "soil.temperature", "soil.ec"),
+        ),
+        Fault(
+            "drift", "north-soil-50", "temp_SOIL", at(4.4), at(7.4), size=1.5,
+            channels=("soil.temperature",),
+        ),
+        Fault(
+            "spike", "greenhouse-climate", "TempC_SHT", at(4.75), at(5.0), size=14.0,
+            channels=("air.temperature",),
+        ),
         Fault(
             "leak", "south-soil-20", "water_SOIL", pipe.start_s, pipe.end_s,
-            also=("south-soil-50", "tank", "pump"),
+            channels=("soil.moisture", "soil.ec"), also=("south-soil-50", "tank", "pump"),
         ),
         Fault(
             "frost", "weather", "temperature", below_s, above_s, alert_kinds=("frost",),
             early_s=below_s - cold.start_s, linger_s=36 * HOUR_S,
             also=(
-                "south-air", "orchard-air", "yard-air", "greenhouse-climate",
-                "greenhouse-co2", "north-soil-20", "south-soil-20", "orchard-soil-20",
-                "north-soil-50", "south-soil-50", "orchard-soil-50",
+                "south-air", "orchard-air", "yard-air", "greenhouse-climate", "greenhouse-co2",
+                "north-soil-20", "south-soil-20", "orchard-soil-20",
+                "north-soil-50", "south-soil-50", "orchard-soil-50", "noise",
             ),
         ),
-        Fault("leak", "tank", "distance", tank.start_s, tank.end_s, also=("pump",)),
+        Fault(
+            "leak", "tank", "distance", tank.start_s, tank.end_s,
+            channels=("distance", "water.distance"), also=("pump",),
+        ),
     )  # fmt: skip
     return Script(
         start_s=start_s,
@@ -192,12 +210,13 @@ def _rains(random: Random, start_s: float) -> tuple[Rain, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SeenAlert:
-    """A `new` alert of the daemon: on which device (its DevEUI), of what kind, and since when."""
+    """A `new` alert of the daemon: on which device, of what kind, when, and about what."""
 
     id: str
     dev_eui: str
     kind: str
     time_s: float
+    channels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +246,9 @@ def judge(
 def _outcome(fault: Fault, seen: list[SeenAlert], dev_eui: str) -> Outcome:
     for alert in seen:
         on_time = fault.start_s <= alert.time_s <= fault.end_s + fault.grace_s
-        if alert.dev_eui == dev_eui and alert.kind in fault.alert_kinds and on_time:
+        named = alert.kind in fault.alert_kinds
+        named = named and (not fault.channels or not alert.channels.isdisjoint(fault.channels))
+        if alert.dev_eui == dev_eui and named and on_time:
             return Outcome(fault, dev_eui, alert.time_s - fault.start_s, alert.id)
     return Outcome(fault, dev_eui, None, None)
 
