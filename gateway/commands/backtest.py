@@ -6,6 +6,7 @@ A row's result uses only rows up to it: the same windows, the same detector, in 
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,59 +103,67 @@ def judge(
     table: Table, detector: Detector, config: InferenceConfig, alert_of: AlertOf
 ) -> dict[str, Judged]:
     """Return every column's verdicts; the rows are taken in order of time, in chunks."""
-    bank = WindowBank(warm_samples=config.warm_samples)
     rows = len(table.times_s)
-    judged = {name: Judged([None] * rows, [""] * rows) for name in table.columns}
+    run = _Run(
+        table,
+        detector,
+        WindowBank(warm_samples=config.warm_samples),
+        {name: Judged([None] * rows, [""] * rows) for name in table.columns},
+    )
     order = table.order()
-    newest: dict[str, int] = {}
     for start in _shown(range(0, len(order), CHUNK_ROWS), "Judging"):
         chunk = order[start : start + CHUNK_ROWS].tolist()
-        _judge_chunk(table, judged, bank, detector, chunk, newest)
-        _tell_alerts(table, judged, chunk, alert_of)
-    return judged
+        run.judge(chunk)
+        run.tell(chunk, alert_of)
+    return run.judged
 
 
-def _judge_chunk(
-    table: Table,
-    judged: dict[str, Judged],
-    bank: WindowBank,
-    detector: Detector,
-    chunk: list[int],
-    newest: dict[str, int],
-) -> None:
-    """Judge some rows; a repeated time takes the verdict of the first row of that time."""
-    samples: list[Window | Warming] = []
-    places: list[tuple[str, int]] = []
-    again: list[tuple[str, int, int]] = []
-    for row in chunk:
-        time_s = float(table.times_s[row])
-        for name, values in table.columns.items():
+@dataclass(slots=True)
+class _Run:
+    """A table on its way through windows and detector."""
+
+    table: Table
+    detector: Detector
+    bank: WindowBank
+    judged: dict[str, Judged]
+    newest: dict[str, int] = field(default_factory=dict)
+
+    def judge(self, chunk: list[int]) -> None:
+        """Judge some rows; a repeated time takes the verdict of the first row of that time."""
+        samples: list[Window | Warming] = []
+        places: list[tuple[str, int]] = []
+        again: list[tuple[str, int, int]] = []
+        for row in chunk:
+            for name, sample in self._samples(row):
+                if sample is None:
+                    again.append((name, row, self.newest[name]))
+                    continue
+                samples.append(sample)
+                places.append((name, row))
+                self.newest[name] = row
+        for (name, row), verdict in zip(places, self.detector.judge(samples), strict=True):
+            self.judged[name].verdicts[row] = verdict
+        for name, row, first in again:
+            self.judged[name].verdicts[row] = self.judged[name].verdicts[first]
+
+    def _samples(self, row: int) -> Iterator[tuple[str, Window | Warming | None]]:
+        time_s = float(self.table.times_s[row])
+        for name, values in self.table.columns.items():
             value = float(values[row])
-            if value != value:  # noqa: PLR0124 - NaN: missing
-                continue
-            sample = bank.add(time_s, value, DEVICE, Channel(name))
-            if sample is None:
-                again.append((name, row, newest[name]))
-                continue
-            samples.append(sample)
-            places.append((name, row))
-            newest[name] = row
-    for (name, row), verdict in zip(places, detector.judge(samples), strict=True):
-        judged[name].verdicts[row] = verdict
-    for name, row, first in again:
-        judged[name].verdicts[row] = judged[name].verdicts[first]
+            if not math.isnan(value):
+                yield name, self.bank.add(time_s, value, DEVICE, Channel(name))
 
-
-def _tell_alerts(
-    table: Table, judged: dict[str, Judged], chunk: list[int], alert_of: AlertOf
-) -> None:
-    for row in chunk:
-        verdicts = [found for each in judged.values() if (found := each.verdicts[row]) is not None]
-        if not verdicts:
-            continue
-        ids = alert_of(verdicts, float(table.times_s[row]))
-        for verdict in verdicts:
-            judged[verdict.channel].alerts[row] = ids.get((verdict.dev_eui, verdict.channel), "")
+    def tell(self, chunk: list[int], alert_of: AlertOf) -> None:
+        """Tell of the rows' verdicts, and note which alert each channel is in."""
+        for row in chunk:
+            judged = self.judged.values()
+            verdicts = [found for each in judged if (found := each.verdicts[row]) is not None]
+            if not verdicts:
+                continue
+            ids = alert_of(verdicts, float(self.table.times_s[row]))
+            for verdict in verdicts:
+                alert = ids.get((verdict.dev_eui, verdict.channel), "")
+                self.judged[verdict.channel].alerts[row] = alert
 
 
 def _shown(steps: range, label: str) -> Iterator[int]:

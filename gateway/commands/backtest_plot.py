@@ -42,12 +42,8 @@ def draw(table: Table, judged: dict[str, Judged], out: Path) -> None:
         2 * len(names), 1, sharex=True, squeeze=False, layout="constrained",
         figsize=(_WIDTH_IN, _HEIGHT_IN * len(names)), height_ratios=[3, 1] * len(names),
     )  # fmt: skip
-    order = table.order()
-    times = [datetime.fromtimestamp(second, UTC) for second in table.times_s[order].tolist()]
     for at, name in enumerate(names):
-        value_axis, score_axis = axes[2 * at, 0], axes[2 * at + 1, 0]
-        _column(value_axis, score_axis, times, table.columns[name][order], judged[name], order)
-        value_axis.set_title(name, loc="left", fontsize=10)
+        _draw_column(axes[2 * at, 0], axes[2 * at + 1, 0], table, name, judged[name])
     axes[0, 0].legend(loc="upper left", fontsize=8)
     try:
         figure.savefig(out, dpi=110)
@@ -57,32 +53,27 @@ def draw(table: Table, judged: dict[str, Judged], out: Path) -> None:
         plt.close(figure)
 
 
-def _column(  # noqa: ANN202 - matplotlib has no types
-    value_axis: Any,  # noqa: ANN401
-    score_axis: Any,  # noqa: ANN401
-    times: list[datetime],
-    observed: np.ndarray[Any, np.dtype[np.float64]],
-    judged: Judged,
-    order: np.ndarray[Any, np.dtype[np.intp]],
-):
+def _draw_column(values: Any, scores: Any, table: Table, name: str, judged: Judged) -> None:  # noqa: ANN401
+    """Draw one column on its two axes."""
+    order = table.order()
+    times = [datetime.fromtimestamp(second, UTC) for second in table.times_s[order].tolist()]
+    observed = table.columns[name][order]
     verdicts = [judged.verdicts[row] for row in order]
-    band = np.array([
-        verdict.expected if verdict and verdict.expected else (np.nan, np.nan, np.nan)
-        for verdict in verdicts
-    ])  # fmt: skip
+    unknown = (np.nan, np.nan, np.nan)
+    band = np.array([v.expected if v and v.expected else unknown for v in verdicts])
     abnormal = np.array([bool(v and v.status is Status.ANOMALOUS) for v in verdicts])
     score = np.array([v.score if v and v.score is not None else np.nan for v in verdicts])
-    value_axis.fill_between(times, band[:, 0], band[:, 2], alpha=0.3, lw=0, label="expected 98 %")
-    value_axis.plot(times, observed, "k.-", lw=0.6, ms=1.5, label="observed")
-    marked = np.where(abnormal, observed, np.nan)
-    value_axis.plot(times, marked, "r.", ms=4, label="anomalous")
+    values.fill_between(times, band[:, 0], band[:, 2], alpha=0.3, lw=0, label="expected 98 %")
+    values.plot(times, observed, "k.-", lw=0.6, ms=1.5, label="observed")
+    values.plot(times, np.where(abnormal, observed, np.nan), "r.", ms=4, label="anomalous")
+    values.set_title(name, loc="left", fontsize=10)
     seen = observed[np.isfinite(observed)]
     if seen.size:
         margin = 0.1 * (seen.max() - seen.min()) + 1e-9
-        value_axis.set_ylim(seen.min() - margin, seen.max() + margin)
-    score_axis.plot(times, score, lw=0.6)
-    score_axis.fill_between(
-        times, 0, 1, where=abnormal, transform=score_axis.get_xaxis_transform(),
+        values.set_ylim(seen.min() - margin, seen.max() + margin)
+    scores.plot(times, score, lw=0.6)
+    scores.fill_between(
+        times, 0, 1, where=abnormal, transform=scores.get_xaxis_transform(),
         color="red", alpha=0.25, lw=0,
     )  # fmt: skip
-    score_axis.set_ylabel("score")
+    scores.set_ylabel("score")

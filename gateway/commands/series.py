@@ -28,7 +28,7 @@ _BLANKS = frozenset({"", "na", "nan", "null", "none", "n/a", "#n/a", "-", "--", 
 _TIME_NAMES = ("time", "timestamp", "datetime", "date_time", "date", "ts", "epoch", "unixtime")
 _LOOKED_AT = 1000
 _MILLI_FROM, _MICRO_FROM = 1e11, 1e14
-_EARLIEST_S, _LATEST_S = 0.0, 4102444800.0
+_EARLIEST_S, _RECENT_S, _LATEST_S = 0.0, 3e8, 4102444800.0
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -82,7 +82,8 @@ def read_table(
     if lost := int((~np.isfinite(times_s)).sum()):
         warn(f"{lost} rows have no readable time; they are not judged.")
     _warn_of_order(times_s[np.isfinite(times_s)], warn)
-    columns = _columns(path, header, rows, time_at, wanted, warn)
+    named = ["" if at == time_at else name for at, name in enumerate(header)]
+    columns = _columns(path, named, rows, wanted, warn)
     return Table(path, header[time_at], time_text, times_s, columns)
 
 
@@ -185,9 +186,7 @@ def _holds_times(rows: list[list[str]], at: int, *, strict: bool) -> bool:
     """Whether most cells are times; `strict`: plain numbers count only if they look like now."""
     cells = [row[at].strip() for row in rows[:_LOOKED_AT] if row[at].strip()]
     times = [_seconds_or_nan(cell) for cell in cells]
-    if strict and any(
-        _is_number(cell) and time < 3e8 for cell, time in zip(cells, times, strict=True)
-    ):
+    if strict and any(map(_is_number, cells)) and min(times) < _RECENT_S:
         return False
     return bool(cells) and sum(math.isfinite(time) for time in times) > len(cells) / 2
 
@@ -215,19 +214,15 @@ def _iso_seconds(text: str) -> float:
 
 
 def _columns(
-    path: Path,
-    header: list[str],
-    rows: list[list[str]],
-    time_at: int,
-    wanted: Sequence[str],
-    warn: Warn,
+    path: Path, header: list[str], rows: list[list[str]], wanted: Sequence[str], warn: Warn
 ) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the wanted columns, else every one of numbers; the time's name is blank by now."""
     for name in wanted:
         if name not in header:
             raise ConfigError(f"{path} has no column {name!r}. It has: {_listed(header)}.")
     columns: dict[str, npt.NDArray[np.float64]] = {}
     for at, name in enumerate(header):
-        if at == time_at or not name or (wanted and name not in wanted):
+        if not name or (wanted and name not in wanted):
             continue
         values, bad = _numbers([row[at] for row in rows])
         if bad > np.isfinite(values).sum():
@@ -239,7 +234,7 @@ def _columns(
             warn(f"column {name!r}: {bad} cells are not numbers; they count as missing.")
         columns[name] = values
     if not columns:
-        raise GatewayError(f"{path} has no column of numbers beside {header[time_at]!r}.")
+        raise GatewayError(f"{path} has no column of numbers beside the time.")
     return {name: columns[name] for name in wanted} if wanted else columns
 
 
@@ -257,5 +252,5 @@ def _numbers(cells: list[str]) -> tuple[npt.NDArray[np.float64], int]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:20])
+    shown = ", ".join(repr(name) for name in names[:20] if name)
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")  # noqa: PLR2004

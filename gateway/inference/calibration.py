@@ -23,30 +23,32 @@ REFRESH = 8
 GAP = 64
 """The newest samples wait before they count, so that a slow fault does not teach itself."""
 
-FUSED = HEADS
-ROWS = HEADS + 1
-"""Below the heads, one row calibrates the fused score itself: heads may depend on each other."""
+SPANS = (1, 5, 24)
+"""The heads are fused now, and over these many samples: what is odd for an hour, or mildly odd for
+a day, matters more than what is odder once."""
 
-SPANS = (5, 24)
-WEIGHTS = (1.6, 2.0)
+ROWS = HEADS + len(SPANS)
+"""Below the heads, each fused score is calibrated itself: heads may depend on each other."""
 
 _FIRST_CAPACITY = 64
 _TAIL_SHARE = 0.1
 _FEWEST = 48
 _LEVELS = np.linspace(0.0, 1.0 - _TAIL_SHARE, 28)
-_PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.5])
-_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.43])
+_PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.5, 0.35, 0.25])
+_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.43, 0.25, 0.15])
 _PRIOR_WEIGHT = 6.0
+_RIPE = 150
+"""Scores fused from p-values of a shorter past are too wild to calibrate by."""
 _FUSED_FLOOR = 12.0
 """No fused p-value is below this over n²: a few days of the past cannot call much impossible."""
 
 _ALIKE = 400
-"""A sudden move's past like may be this little below it: the next irrigation may be a larger one."""
+"""A past move this little below counts as alike: the next irrigation may be a larger one."""
 _FORGIVEN = 2
 """So many alike moves of the past do not yet make one usual."""
 
-Memory = tuple[int, int]
-"""Running means of the fused score over `SPANS` samples, in thousandths."""
+Fused = tuple[int, int, int]
+"""The fused score now and its running means over `SPANS` samples, -log10 p in thousandths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,11 @@ class Calibration:
         self._learned = 0
         self.size = 0
 
-    def add(self, row: list[int], fused: int) -> None:
-        """Remember a sample, not yet learned."""
+    def add(self, row: list[int], fused: Fused | None) -> None:
+        """Remember a sample, not yet learned; `fused` is None while the past is not `ripe`."""
         if self.size == self._scores.shape[1]:
             self._make_room()
-        self._scores[:, self.size] = (*row, fused, 0)
+        self._scores[:, self.size] = (*row, *(fused or (MISSING,) * len(SPANS)), 0)
         self.size += 1
 
     def learn(self, which: slice) -> None:
@@ -119,8 +121,13 @@ class Calibration:
         self._tails = [_tail(row, ordered[row, first[row] :]) for row in range(ROWS)]
 
     @property
+    def ripe(self) -> bool:
+        """Whether the past is long enough for its p-values to be taken at their word."""
+        return self._learned >= _RIPE
+
+    @property
     def floor(self) -> float:
-        """The smallest p-value of a single head."""
+        """The smallest p-value of a single head: less than so few scores can tell."""
         return float((self._learned + 1.0) ** -2.0)
 
     def p_heads(self, row: list[int]) -> list[float]:
@@ -131,10 +138,13 @@ class Calibration:
             for tail, score in zip(self._tails, row, strict=False)
         ]
 
-    def p_fused(self, fused: int) -> float:
-        """p-value of the fused score."""
-        tail = self._tails[FUSED]
-        return 1.0 if tail is None else max(tail.p(fused), min(_FUSED_FLOOR * self.floor, 1.0))
+    def p_fused(self, fused: Fused) -> float:
+        """p-value of the fused scores together: the least, times how many there are."""
+        least = min(
+            1.0 if tail is None else tail.p(score)
+            for tail, score in zip(self._tails[HEADS:], fused, strict=True)
+        )
+        return min(max(len(SPANS) * least, _FUSED_FLOOR / (self._learned + 1.0) ** 2), 1.0)
 
 
 def _tail(row: int, ordered: Milli) -> Tail | None:
@@ -157,18 +167,9 @@ def _tail(row: int, ordered: Milli) -> Tail | None:
     )
 
 
-def fuse(p: list[float], memory: Memory) -> tuple[int, Memory]:
-    """Fuse the heads now and over time: (fused, new memory), all -log10 p in thousandths.
-
-    Now: the harmonic mean of the heads' p-values. Over time: its running means over about
-    `SPANS` samples, each with its weight, since what is odd for an hour, or mildly odd for a day,
-    matters more than what is odder once. The largest counts.
-    """
-    sudden = -math.log10(min(len(p) / sum(1.0 / each for each in p), 1.0)) * MILLI
-    fast = memory[0] + round((sudden - memory[0]) / SPANS[0])
-    slow = memory[1] + round((sudden - memory[1]) / SPANS[1])
-    most = max(sudden, WEIGHTS[0] * fast, WEIGHTS[1] * slow)
-    return min(round(most), 32767), (fast, slow)
-
-
-__all__ = ["GAP", "LENGTH", "REFRESH", "Calibration", "Memory", "Tail", "fuse"]
+def fuse(p: list[float], before: Fused) -> Fused:
+    """Fuse the heads by the harmonic mean of their p-values, and go on with the running means."""
+    now = -math.log10(min(len(p) / sum(1.0 / each for each in p), 1.0)) * MILLI
+    means = (mean + round((now - mean) / span) for mean, span in zip(before, SPANS, strict=True))
+    _, fast, slow = means
+    return round(now), fast, slow

@@ -16,7 +16,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from gateway.inference.model import DAY_S, Stack
+from gateway.inference.model import Stack
 from gateway.types import FloatArray
 
 MISSING = -32768

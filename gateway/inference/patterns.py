@@ -44,7 +44,10 @@ def name_pattern(episode: Episode, p: list[float], look: Look) -> str:
         return SPIKE
     if look.roughness >= _ROUGH and look.roughness > abs(look.level):
         return NOISE
-    head = p.index(least)
+    return _movement(episode, p.index(least), look)
+
+
+def _movement(episode: Episode, head: int, look: Look) -> str:
     if head == Head.BIAS and episode.samples >= _SLOW_SAMPLES:
         return DRIFT
     if abs(look.slope) >= _MOVING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.config import InferenceConfig
-from gateway.inference.calibration import REFRESH, Calibration, Memory, fuse
+from gateway.inference.calibration import REFRESH, Calibration, Fused, fuse
 from gateway.inference.episodes import Episode
 from gateway.inference.heads import MILLI, MISSING, Floats, Head
 from gateway.inference.patterns import Look, name_pattern
@@ -21,7 +21,8 @@ _EVENT_P = 1e-3
 _EXTREME_P = 1e-4
 _EXTREME_SURPRISE = 12.0
 _KEYS = tuple(head.name.lower() for head in Head)
-_SURPRISE, _FUSED, _FAST, _SLOW, _STEP_S = "z", "fused", "fast", "slow", "step_s"
+_FUSED = ("fused", "fast", "slow")
+_SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Pending:
     quantiles: FloatArray
 
     def at(self, time_s: float) -> Floats:
-        """Return the quantiles for a time, float64 [11] in channel units; NaN beyond the horizon."""
+        """Return a time's quantiles, float64 [11] in channel units, NaN beyond the horizon."""
         lead = max(round((time_s - self.end_s) / self.step_s), 1)
         if lead > len(self.quantiles):
             return np.full(len(QUANTILES), np.nan)
@@ -67,7 +68,7 @@ class Track:
     episode: Episode
     calibration: Calibration = field(default_factory=Calibration)
     surprises: deque[float] = field(default_factory=lambda: deque(maxlen=_NEWEST_SURPRISES))
-    memory: Memory = (0, 0)
+    fused: Fused = (0, 0, 0)
     newest_s: float | None = None
     pending: Pending | None = None
     restored: Window | None = None
@@ -82,17 +83,20 @@ class Track:
         row[Head.BIAS] = self._bias(look.surprise)
         self._refresh(window.end_s, window.step_s)
         p_heads = self.calibration.p_heads(row)
-        fused, self.memory = fuse(p_heads, self.memory)
-        p = self.calibration.p_fused(fused)
-        extreme = _is_extreme(p_heads, look)
+        self.fused = fuse(p_heads, self.fused)
+        p = self.calibration.p_fused(self.fused)
+        extreme = self.calibration.ripe and _is_extreme(p_heads, look)
         if look.eventful:
             p = max(p, _EVENT_P)
         elif extreme:
             p = min(p, self.calibration.floor)
-        anomalous = self._remember(window.end_s, p, row, fused, extreme=extreme)
+        ripe = self.calibration.ripe
+        anomalous = self._remember(window.end_s, p, row, extreme=extreme, ripe=ripe)
         if anomalous:
             self.episode.pattern = name_pattern(self.episode, p_heads, look)
-        heads = self._heads(row, fused, window.step_s, surprised=math.isfinite(look.surprise))
+        heads = self._heads(row, window.step_s, surprised=math.isfinite(look.surprise))
+        if not ripe:
+            heads[_UNRIPE] = 1.0
         return Judgement(p, anomalous, self.episode.pattern if anomalous else "", heads)
 
     def replay(self, verdict: Verdict) -> None:
@@ -104,17 +108,18 @@ class Track:
         if _SURPRISE in heads:
             self.surprises.append(heads[_SURPRISE])
         self._refresh(verdict.time_s, heads[_STEP_S])
-        self.memory = (round(heads[_FAST] * MILLI), round(heads[_SLOW] * MILLI))
+        now, fast, slow = (round(heads[key] * MILLI) for key in _FUSED)
+        self.fused = (now, fast, slow)
         anomalous = verdict.status is Status.ANOMALOUS
-        fused = round(heads[_FUSED] * MILLI)
-        self._remember(verdict.time_s, verdict.p_value, row, fused, extreme=anomalous)
+        ripe = _UNRIPE not in heads
+        self._remember(verdict.time_s, verdict.p_value, row, extreme=anomalous, ripe=ripe)
         self.episode.pattern = verdict.pattern
 
     def _remember(
-        self, time_s: float, p: float, row: list[int], fused: int, *, extreme: bool
+        self, time_s: float, p: float, row: list[int], *, extreme: bool, ripe: bool
     ) -> bool:
         anomalous = self.episode.step(time_s, p, extreme=extreme)
-        self.calibration.add(row, fused)
+        self.calibration.add(row, self.fused if ripe else None)
         self.calibration.learn(self.episode.learnable(time_s))
         return anomalous
 
@@ -133,20 +138,17 @@ class Track:
             self.calibration.refresh()
         self.newest_s = time_s
 
-    def _heads(
-        self, row: list[int], fused: int, step_s: float, *, surprised: bool
-    ) -> dict[str, float]:
+    def _heads(self, row: list[int], step_s: float, *, surprised: bool) -> dict[str, float]:
         heads = {key: value / MILLI for key, value in zip(_KEYS, row, strict=True)
                  if value != MISSING}  # fmt: skip
         if surprised:
             heads[_SURPRISE] = self.surprises[-1]
-        heads[_FUSED] = fused / MILLI
-        heads[_FAST], heads[_SLOW] = self.memory[0] / MILLI, self.memory[1] / MILLI
+        heads |= {key: value / MILLI for key, value in zip(_FUSED, self.fused, strict=True)}
         heads[_STEP_S] = step_s
         return heads
 
 
 def _is_extreme(p_heads: list[float], look: Look) -> bool:
     """Whether one sample is so far out that waiting for a second would be foolish."""
-    unlikely = p_heads[Head.STEP] < _EXTREME_P and p_heads[Head.JUMP] < _EXTREME_P
+    unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
     return unlikely and abs(look.surprise) > _EXTREME_SURPRISE and not look.eventful

@@ -174,9 +174,9 @@ def test_what_cannot_be_used_is_said_in_plain_words(content, says: str, tmp_path
 def test_a_missing_file_and_a_missing_column_are_named(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match="does not exist"):
         backtest.run(tmp_path / "none.csv", tmp_path / "out.csv", model=LastValue())
-    with pytest.raises(ConfigError, match="It has: 'time', 'temp'"):
+    with pytest.raises(ConfigError, match="It has: 'temp'"):
         run(tmp_path, table(series(70)), columns=["humidity"])
+    file = tmp_path / "in.csv"
+    file.write_text(table(series(70)))
     with pytest.raises(GatewayError, match="cannot be written"):
-        file = tmp_path / "in.csv"
-        file.write_text(table(series(70)))
         backtest.run(file, tmp_path / "no" / "out.csv", model=LastValue())

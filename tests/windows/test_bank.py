@@ -1,5 +1,8 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from farm_series import Series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,13 +12,17 @@ from gateway.windows import WindowBank
 EUI, CHANNEL = DevEui("0011223344556677"), Channel("soil.moisture")
 
 
-def feed(bank, times_s, values):
+def feed(
+    bank: WindowBank, times_s: Sequence[float] | Series, values: Sequence[float] | Series
+) -> list[Window | Warming | None]:
     return [
         bank.add(float(t), float(v), EUI, CHANNEL) for t, v in zip(times_s, values, strict=True)
     ]
 
 
-def same(one, other):
+def same(one: object, other: object) -> bool:
+    if not isinstance(one, Window) or not isinstance(other, Window):
+        return one == other
     return (
         one.end_s == other.end_s
         and one.step_s == other.step_s
@@ -49,7 +56,7 @@ def test_a_gap_is_counted_in_steps() -> None:
 
 
 @pytest.mark.parametrize("late_s", [600.0, 599.0, 5 * 600.0 + 7])
-def test_a_late_sample_is_never_judged_but_seen_by_later_windows(late_s) -> None:
+def test_a_late_sample_is_never_judged_but_seen_by_later_windows(late_s: float) -> None:
     bank = WindowBank(context=16, warm_samples=4)
     feed(bank, [0.0, 1200.0, 1800.0, 2400.0, 3600.0], [1, 1, 1, 1, 1])
     fresh = 3 * 600.0 + 300.0
@@ -81,7 +88,9 @@ interval = st.sampled_from([0.5, 590.0, 600.0, 611.0, 1200.0, 3600.0, 40000.0])
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(interval, min_size=30, max_size=160), st.integers(0, 25))
-def test_a_restored_channel_gives_the_very_windows_it_gave_before(intervals, cut) -> None:
+def test_a_restored_channel_gives_the_very_windows_it_gave_before(
+    intervals: list[float], cut: int
+) -> None:
     times_s = np.cumsum(intervals)
     values = np.sin(times_s / 9000.0) * 1e3
     whole = WindowBank(context=32, warm_samples=8)

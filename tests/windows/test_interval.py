@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,9 @@ RNG = np.random.default_rng(7)
         ("five seconds", [5.0] * 40, 5.0),
     ],
 )
-def test_the_step_is_the_interval_that_the_device_means(what, intervals, step_s) -> None:
+def test_the_step_is_the_interval_that_the_device_means(
+    what: str, intervals: Sequence[float], step_s: float
+) -> None:
     times_s = 1.7e9 + np.cumsum([0.0, *intervals])
     assert learn_step(times_s.tolist()) == step_s, what
 

@@ -9,7 +9,7 @@ samples = st.lists(st.tuples(st.integers(0, 400), st.integers(-5, 5)), max_size=
 
 @given(samples, st.integers(1, 40))
 def test_a_ring_holds_the_newest_samples_in_order_of_time_whatever_their_order(
-    given_samples, limit
+    given_samples: list[tuple[int, int]], limit: int
 ) -> None:
     ring, model = Ring(limit), {}
     for time_s, value in given_samples:
@@ -23,7 +23,9 @@ def test_a_ring_holds_the_newest_samples_in_order_of_time_whatever_their_order(
 
 
 @given(samples, st.integers(1, 40))
-def test_filling_a_ring_is_the_same_as_adding_in_order_of_time(given_samples, limit) -> None:
+def test_filling_a_ring_is_the_same_as_adding_in_order_of_time(
+    given_samples: list[tuple[int, int]], limit: int
+) -> None:
     one, other = Ring(limit), Ring(limit)
     ordered = sorted(given_samples, key=lambda sample: sample[0])
     for time_s, value in ordered:
