@@ -14,121 +14,39 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from gateway import __version__
-from gateway.alerts import AlertEngine
+from gateway.assembly import CHIRPSTACK, Assembly, assemble
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
-from gateway.codecs import ReadingMapper, TopicTemplate, decode_event, encode_down
+from gateway.codecs import TopicTemplate, encode_down
 from gateway.config import Config
-from gateway.control import DownlinkTracker
-from gateway.errors import LinkError, PackError, StoreError
-from gateway.inference import Detector, load_model
+from gateway.errors import LinkError, StoreError
 from gateway.links import MqttLink, Systemd
+from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
 from gateway.requests import SOURCE as OPERATOR
-from gateway.requests import Requests
 from gateway.sources import ChirpStackSource
-from gateway.stages import Outcome, Stages
 from gateway.store import Store
-from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DeviceEvent, Downlink, Json, Message, MqttPort
-from gateway.windows import WindowBank
+from gateway.types import Clock, Delivery, Downlink, Json, Message, MqttPort
 
 HEALTH_S = 15.0
 PRUNE_S = 60.0
-CHIRPSTACK = "chirpstack"
 STALLED_S = 20.0
 """Without progress of the pipeline for so long, the watchdog is not fed any more."""
 
 
 DISPATCH_RETRY_S = 2.0
+CLOSE_S = 10.0
+"""How long a clean stop waits for a disk that does not take the last commit."""
+
 FLUSH_S = 1.0
 """How long a clean stop waits for the last messages to leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assembly:
-    """The parts that need no network: what the daemon, a replay and the tests share."""
-
-    config: Config
-    clock: Clock
-    store: Store
-    stages: Stages
-    requests: Requests
-    alerts: AlertEngine
-    downlinks: DownlinkTracker
-    telemetry: Telemetry
-    model_name: str
-
-    def summary(self) -> dict[str, object]:
-        """Return what was counted, as `replay` prints it."""
-        telemetry = self.telemetry
-        return {
-            "events": dict(telemetry.events),
-            "uplinks": telemetry.counts["uplinks"],
-            "duplicates": telemetry.counts["duplicates"],
-            "quarantined": dict(telemetry.quarantined),
-            "devices": len(self.stages.devices),
-            "readings": telemetry.counts["readings"],
-            "windows_scored": telemetry.counts["windows_scored"],
-            "alerts": {step: telemetry.alerts[step] for step in ("new", "update", "end")},
-        }
-
-
-def assemble(config: Config, *, clock: Clock, store: Store) -> Assembly:
-    """Build the parts between the wires and restore their state from the store."""
-    telemetry = Telemetry()
-    detector, model_name = _detector(config, telemetry)
-    downlinks = DownlinkTracker(config.downlink)
-    downlinks.restore(store.open_downlinks())
-    requests = Requests(config, downlinks, store.downlink)
-    alerts = AlertEngine(config, model_name)
-    stages = Stages(
-        config,
-        clock=clock,
-        store=store,
-        decoders={CHIRPSTACK: chirpstack_decoder(config)},
-        readings_of=ReadingMapper(config).readings,
-        windows=WindowBank(warm_samples=config.inference.warm_samples),
-        detector=detector,
-        alerts=alerts,
-        downlinks=downlinks,
-        requests=requests,
-        telemetry=telemetry,
-    )
-    stages.recall()
-    return Assembly(
-        config, clock, store, stages, requests, alerts, downlinks, telemetry, model_name
-    )
-
-
-def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:
-    """Return what turns a ChirpStack message into an event."""
-    decode = partial(
-        decode_event,
-        template=TopicTemplate(config.chirpstack.event_topic),
-        encoding=config.chirpstack.encoding,
-        limits=config.limits,
-    )
-    return lambda delivery: decode(delivery.topic, delivery.payload, delivery.received_s)
-
-
-def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, str]:
-    """Open the model; a pack that does not load costs the forecasts, not the gateway."""
-    if not config.inference.enabled:
-        return None, ""
-    try:
-        model = load_model(config.inference.pack)
-    except PackError as error:
-        telemetry.trouble("model_pack_unusable", error)
-        return None, ""
-    return Detector(model, config.inference), model.name
 
 
 OnOutcome = Callable[[Outcome], None]
@@ -251,7 +169,9 @@ class Daemon:
             self._systemd.stopping()
             await _end(receiving)
             await _end(rest[:1])
-            await self._pipeline.close()
+            with contextlib.suppress(TimeoutError):  # unacknowledged, so the broker has it still
+                async with asyncio.timeout(CLOSE_S):
+                    await self._pipeline.close()
             await self._publisher.flush(FLUSH_S)
             await _end(rest[1:])
 

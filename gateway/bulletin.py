@@ -15,9 +15,9 @@ from gateway.alerts import AlertEngine
 from gateway.config import Config
 from gateway.control import DownlinkTracker
 from gateway.devices import Device, DeviceBook
+from gateway.outcome import Outcome
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
-from gateway.stages import Outcome
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,

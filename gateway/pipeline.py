@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.errors import StoreError
-from gateway.stages import Outcome, Stages
+from gateway.outcome import Outcome, batch_of
+from gateway.stages import Stages
 from gateway.store import Batch, HistoryCursor, Store
 from gateway.telemetry import Telemetry
 from gateway.types import Delivery, Message
@@ -155,28 +156,6 @@ class Pipeline:
                 by_source.setdefault(delivery.source, []).append(delivery)
         for name, group in by_source.items():
             self._acks[name](group)
-
-
-def batch_of(
-    outcomes: Sequence[Outcome],
-    *,
-    messages: Sequence[Message] = (),
-    cursor: HistoryCursor | None = None,
-) -> Batch:
-    """Return one transaction's worth of outcomes."""
-    touched = {eui: device for outcome in outcomes for eui, device in outcome.touched.items()}
-    return Batch(
-        uplinks=tuple(row for outcome in outcomes for row in outcome.uplinks),
-        alerts=tuple(event for outcome in outcomes for event in outcome.alerts),
-        messages=tuple(messages),
-        downlinks=tuple(step for outcome in outcomes for step in outcome.downlinks),
-        rejected=tuple(one for outcome in outcomes for one in outcome.rejected),
-        events=tuple(event for outcome in outcomes for event in outcome.events),
-        devices=tuple(device.record() for device in touched.values()),
-        seen=tuple(uid for outcome in outcomes for uid in outcome.seen),
-        seen_s=max((outcome.now_s for outcome in outcomes), default=0.0),
-        cursor=cursor,
-    )
 
 
 NUDGE = Delivery(source="", topic="", payload=b"", received_s=0.0)

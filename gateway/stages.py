@@ -12,33 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from gateway.alerts import AlertEngine
 from gateway.config import Config
 from gateway.control import DownlinkTracker
 from gateway.devices import Device, DeviceBook
 from gateway.errors import BadInput
-from gateway.inference import HISTORY as CALIBRATION
 from gateway.inference import Detector
+from gateway.outcome import Outcome
+from gateway.recollection import Recollection, is_judged
 from gateway.requests import SOURCE as OPERATOR
 from gateway.requests import Command, Hello, Question, Requests
 from gateway.store import EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
     Ack,
-    AlertEvent,
-    Channel,
     Clock,
     Delivery,
-    DevEui,
     DeviceEvent,
     DeviceLocation,
     DeviceStatus,
     Downlink,
     Join,
     Reading,
-    ReadingKind,
     Rejected,
     ServerLog,
     TxAck,
@@ -58,39 +53,6 @@ ReadingsOf = Callable[[Measured], tuple[list[Reading], list[tuple[str, str]]]]
 """An event's readings, and its leaves that could not be read as (reason, key)."""
 
 TICK_S = 30.0
-
-RECALLED = 64
-"""How many newest uplinks of each device are read at the start; more when it speaks again."""
-
-MARGIN = "radio.margin"
-UNJUDGED = ("location.", "radio.spreadingFactor")
-"""Channels that are kept and shown, but whose movement means nothing."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one batch came to: facts to commit, then to publish."""
-
-    now_s: float
-    taken: int = 0
-    uplinks: list[UplinkRecord] = field(default_factory=list)
-    events: list[EventRecord] = field(default_factory=list)
-    alerts: list[AlertEvent] = field(default_factory=list)
-    downlinks: list[Downlink] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
-    touched: dict[DevEui, Device] = field(default_factory=dict)
-    fresh: list[Device] = field(default_factory=list)
-    availability: dict[DevEui, bool] = field(default_factory=dict)
-    dispatch: list[Downlink] = field(default_factory=list)
-    answers: list[Downlink] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    hello: bool = False
-
-    @property
-    def urgent(self) -> bool:
-        """Whether somebody waits for this: an alert or a command does not wait for company."""
-        return bool(self.alerts or self.downlinks or self.answers or self.questions or self.hello)
 
 
 @dataclass(slots=True)
@@ -136,6 +98,8 @@ class Stages:
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self.devices = DeviceBook(config, store)
+        self._recollection = Recollection(store, windows, detector, alerts)
+        self._recollection.take_up(self.devices, clock.now_s())
 
     def work(self, deliveries: Sequence[Delivery]) -> Outcome:
         """Take a batch from bytes to decisions. One bad delivery never costs the others."""
@@ -205,7 +169,8 @@ class Stages:
         if late:
             self._telemetry.uplink_late(device.info.dev_eui, uplink.f_cnt)
         self._telemetry.uplink_accepted(len(readings))
-        device.dev_addr, device.f_cnt = uplink.dev_addr, uplink.f_cnt
+        if uplink.time_s >= device.newest_s:
+            device.dev_addr, device.f_cnt = uplink.dev_addr, uplink.f_cnt
         device.last_seen_s = max(device.last_seen_s, uplink.received_s)
         outcome.touched[device.info.dev_eui] = device
         pending.append(_Pending(uplink, device, readings, late))
@@ -263,7 +228,7 @@ class Stages:
     def _judge(self, outcome: Outcome, pending: Sequence[_Pending]) -> None:
         samples: list[Window | Warming] = []
         for item in pending:
-            self._restore(item.device)
+            self._recollection.restore(item.device)
             begin = len(samples)
             samples.extend(self._samples(item))
             item.samples = slice(begin, len(samples))
@@ -311,46 +276,6 @@ class Stages:
             )
         )
 
-    def _restore(self, device: Device) -> None:
-        """Rebuild a device's windows and calibration from its newest rows, once after a start."""
-        if device.restored:
-            return
-        device.restored = True
-        dev_eui = device.info.dev_eui
-        times: dict[Channel, list[float]] = {}
-        values: dict[Channel, list[float]] = {}
-        verdicts: dict[Channel, list[Verdict]] = {}
-        for row in self._store.history(dev_eui, max(CALIBRATION, self._windows.history)):
-            if is_report(row.record.readings):
-                continue
-            for reading in filter(is_judged, row.record.readings):
-                times.setdefault(reading.channel, []).append(reading.time_s)
-                values.setdefault(reading.channel, []).append(float(reading.value))
-            for verdict in row.record.verdicts:
-                verdicts.setdefault(verdict.channel, []).append(verdict)
-        for channel, at_s in times.items():
-            window = self._windows.restore(
-                dev_eui, channel, np.array(at_s), np.array(values[channel])
-            )
-            if self._detector is not None:
-                self._detector.restore(dev_eui, channel, window, verdicts.get(channel, []))
-
-    def recall(self) -> None:
-        """Take up every known device where it was: what it last said, its rhythm, its alerts."""
-        activity: dict[DevEui, list[float]] = {}
-        for device in self.devices:
-            rows = self._store.history(device.info.dev_eui, RECALLED)
-            activity[device.info.dev_eui] = sorted(
-                row.record.received_s for row in rows if not row.record.late
-            )
-            for row in rows:
-                record = row.record
-                device.take(record.readings, record.verdicts)
-                device.note(record.uid, record.time_s)
-                self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
-        infos = [device.info for device in self.devices]
-        self._alerts.restore(self._store.open_alerts(), activity, self._clock.now_s(), infos)
-
     # --- bad input ------------------------------------------------------------------------
 
     def _put_aside(self, outcome: Outcome, delivery: Delivery, error: BadInput) -> None:
@@ -376,16 +301,6 @@ class Stages:
         )
         self._telemetry.put_aside(rejected)
         outcome.rejected.append(rejected)
-
-
-def is_judged(reading: Reading) -> bool:
-    """Tell whether a reading is a sample of a series that can be forecast."""
-    return reading.kind is ReadingKind.NUMERIC and not reading.channel.startswith(UNJUDGED)
-
-
-def is_report(readings: Sequence[Reading]) -> bool:
-    """Tell a stored device status, whose readings are shown but are no samples, by its margin."""
-    return any(reading.channel == MARGIN for reading in readings)
 
 
 KIND: Mapping[type, str] = {

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.app import Assembly, run_app
+from gateway.app import run_app
+from gateway.assembly import Assembly
 from gateway.config import Config, ConnectionConfig
 from gateway.links import MemoryBroker, MemoryLink
 from gateway.types import Message

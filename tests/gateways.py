@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.app import assemble
+from gateway.assembly import assemble
 from gateway.clocks import EventClock
 from gateway.config import Config
-from gateway.pipeline import batch_of
-from gateway.stages import Outcome
+from gateway.outcome import Outcome, batch_of
 from gateway.store import Store, StoredUplink
 from gateway.types import Delivery
 

@@ -39,8 +39,8 @@ from gateway.commands.demo_view import LiveView, NoView, PlainView, View
 from gateway.commands.wire import endpoint, visit
 from gateway.config import Config, ConnectionConfig, LogConfig
 from gateway.links import MqttLink
+from gateway.outcome import Outcome
 from gateway.sources.simulated_farm import APPLICATION_ID, DEVICES, Farm, FarmEvent
-from gateway.stages import Outcome
 from gateway.telemetry import configure_logging
 from gateway.types import Delivery, Message
 

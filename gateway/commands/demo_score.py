@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from gateway.outcome import Outcome
 from gateway.sources.simulated_farm import Outcome as FaultOutcome
 from gateway.sources.simulated_farm import Script, SeenAlert, judge
-from gateway.stages import Outcome
 from gateway.types import Alert, Channel, DevEui, Downlink, EventType, Reading
 
 REMEMBERED = 200

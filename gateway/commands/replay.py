@@ -17,14 +17,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from gateway.app import Assembly, assemble
+from gateway.assembly import Assembly, assemble
 from gateway.clocks import EventClock
 from gateway.codecs import parse_rfc3339
 from gateway.commands.wire import endpoint, visit
 from gateway.config import Config, load
 from gateway.errors import BadInput, GatewayError
 from gateway.links import MqttLink
-from gateway.pipeline import BATCH, batch_of
+from gateway.outcome import batch_of
+from gateway.pipeline import BATCH
 from gateway.store import Store
 from gateway.telemetry import configure_logging
 from gateway.types import Delivery, Message, Rejected

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from gateway.commands.demo_score import Progress
 from gateway.commands.demo_view import LiveView, PlainView, summary_table, when, why
+from gateway.outcome import Outcome
 from gateway.sources.simulated_farm import DEVICES, START_S, Farm
-from gateway.stages import Outcome
 from gateway.store import UplinkRecord
 from gateway.types import (
     Alert,
@@ -65,7 +65,7 @@ def outcome(step: EventType | None = None, delay_s: float = 600.0) -> Outcome:
     return Outcome(STUCK.start_s + delay_s, taken=1, uplinks=[record], alerts=events)
 
 
-def drawn(progress: Progress, view: type[LiveView] | type[PlainView]) -> str:
+def drawn(progress: Progress, view: type[LiveView | PlainView]) -> str:
     text = io.StringIO()
     console = Console(file=text, width=160, height=60)
     shown = view(console, ["how to listen"])

@@ -13,8 +13,8 @@ from gateways import NOW_S, Bench, delivery, settings
 
 from gateway.config import Config
 from gateway.errors import StoreError
+from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
-from gateway.stages import Outcome
 from gateway.store import Batch, Committed, Store
 from gateway.types import Delivery, Message
 

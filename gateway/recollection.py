@@ -1,0 +1,107 @@
+"""Taking up where the last run stopped: all state comes back from the newest stored rows.
+
+At the start every device gets what it last said, its rhythm and its alerts. Windows and calibration
+need many more rows, so they come back when the device speaks again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from gateway.alerts import AlertEngine
+from gateway.devices import Device
+from gateway.inference import HISTORY, Detector
+from gateway.store import Store, StoredUplink
+from gateway.types import Channel, DevEui, Reading, ReadingKind, Verdict
+from gateway.windows import WindowBank
+
+RECALLED = 64
+"""How many newest uplinks of each device are read at the start."""
+
+DEEPER = 4
+"""How much further back is read for a device that sends different channels in turn."""
+
+MARGIN = "radio.margin"
+UNJUDGED = ("location.", "radio.spreadingFactor")
+"""Channels that are kept and shown, but whose movement means nothing."""
+
+
+def is_judged(reading: Reading) -> bool:
+    """Tell whether a reading is a sample of a series that can be forecast."""
+    return reading.kind is ReadingKind.NUMERIC and not reading.channel.startswith(UNJUDGED)
+
+
+def is_report(readings: Sequence[Reading]) -> bool:
+    """Tell a stored device status, whose readings are shown but are no samples, by its margin."""
+    return any(reading.channel == MARGIN for reading in readings)
+
+
+class Recollection:
+    """Reads the store once per device; `detector` is None when there is no model."""
+
+    def __init__(
+        self, store: Store, windows: WindowBank, detector: Detector | None, alerts: AlertEngine
+    ) -> None:
+        self._store = store
+        self._windows = windows
+        self._detector = detector
+        self._alerts = alerts
+        self._depth = max(HISTORY, windows.history)
+
+    def take_up(self, devices: Iterable[Device], now_s: float) -> None:
+        """Give every known device what it last said, its rhythm, and its open alerts."""
+        activity: dict[DevEui, list[float]] = {}
+        infos = []
+        for device in devices:
+            rows = [row.record for row in self._store.history(device.info.dev_eui, RECALLED)]
+            activity[device.info.dev_eui] = sorted(
+                record.received_s for record in rows if not record.late
+            )
+            infos.append(device.info)
+            for record in rows:
+                device.take(record.readings, record.verdicts)
+                device.note(record.uid, record.time_s)
+                self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
+        self._alerts.restore(self._store.open_alerts(), activity, now_s, infos)
+
+    def restore(self, device: Device) -> None:
+        """Rebuild a device's windows and calibration, the first time it speaks after a start."""
+        if device.restored:
+            return
+        device.restored = True
+        rows = self._store.history(device.info.dev_eui, self._depth)
+        samples = _samples(rows)
+        if len(rows) == self._depth and any(len(one) < self._depth for one in samples.values()):
+            rows = self._store.history(device.info.dev_eui, DEEPER * self._depth)
+            samples = _samples(rows)
+        verdicts = _verdicts(rows)
+        for channel, readings in samples.items():
+            window = self._windows.restore(
+                device.info.dev_eui,
+                channel,
+                np.array([reading.time_s for reading in readings]),
+                np.array([float(reading.value) for reading in readings]),
+            )
+            if self._detector is not None:
+                newest = verdicts[channel][-HISTORY:]
+                self._detector.restore(device.info.dev_eui, channel, window, newest)
+
+
+def _samples(rows: Iterable[StoredUplink]) -> dict[Channel, list[Reading]]:
+    samples: dict[Channel, list[Reading]] = defaultdict(list)
+    for row in rows:
+        if not is_report(row.record.readings):
+            for reading in filter(is_judged, row.record.readings):
+                samples[reading.channel].append(reading)
+    return samples
+
+
+def _verdicts(rows: Iterable[StoredUplink]) -> dict[Channel, list[Verdict]]:
+    verdicts: dict[Channel, list[Verdict]] = defaultdict(list)
+    for row in rows:
+        for verdict in row.record.verdicts:
+            verdicts[verdict.channel].append(verdict)
+    return verdicts
