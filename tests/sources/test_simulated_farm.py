@@ -262,7 +262,7 @@ def advanced() -> Farm:
 def test_a_valve_told_to_open_acknowledges_and_shows_that_it_is_open() -> None:
     farm = advanced()
     assert farm.handle_command(DOWN, command())
-    found = answers(farm, 4)
+    found = answers(farm, 8)
     assert found["txack"]["queueItemId"] == found["ack"]["queueItemId"]
     assert found["ack"]["acknowledged"] is True
     assert found["up"]["object"]["valve"] == "open"
@@ -272,7 +272,7 @@ def test_a_valve_told_to_open_acknowledges_and_shows_that_it_is_open() -> None:
 def test_an_unconfirmed_command_is_sent_but_not_acknowledged() -> None:
     farm = advanced()
     assert farm.handle_command(DOWN, command(confirmed=False))
-    found = answers(farm, 4)
+    found = answers(farm, 8)
     assert "txack" in found
     assert "ack" not in found
 
@@ -288,7 +288,7 @@ def test_the_same_command_twice_is_done_once() -> None:
 def test_an_expired_command_is_discarded_with_a_log_event() -> None:
     farm = advanced()
     assert farm.handle_command(DOWN, command(expiresAt="2020-01-01T00:00:00Z"))
-    found = answers(farm, 4)
+    found = answers(farm, 8)
     assert found["log"]["code"] == "EXPIRED"
     assert "txack" not in found
 

@@ -220,39 +220,41 @@ def _humidity(true_pct: float, noise_pct: float, random: Random) -> float:
     return clamp(true_pct + random.gauss(0.0, noise_pct), 1.0, 100.0)
 
 
-def _soil_device(name: str, title: str, eui: str, field: str, *, lower: bool, salts: float,
-                 mean_dbm: tuple[float, float], data_rate: int) -> Device:  # fmt: skip
+def _soil_device(
+    name: str, title: str, eui: str, field: str, *, lower: bool, salts: float,
+    mean_dbm: tuple[float, float], data_rate: int, minutes: float,
+) -> Device:  # fmt: skip
     return Device(
-        name, title, eui, "Dragino LSE01", 2, 30 * MINUTE_S,
+        name, title, eui, "Dragino LSE01", 2, minutes * MINUTE_S,
         _soil(field, lower=lower, salts=salts), _encode_soil, mean_dbm, data_rate,
     )  # fmt: skip
 
 
 DEVICES: tuple[Device, ...] = (
     _soil_device("north-soil-20", "North field soil 20 cm", "a84041fa51870c01", "north",
-                 lower=False, salts=420.0, mean_dbm=(-98.0, -109.0), data_rate=5),
+                 lower=False, salts=420.0, mean_dbm=(-98.0, -109.0), data_rate=5, minutes=30),
     _soil_device("north-soil-50", "North field soil 50 cm", "a84041fa51870c02", "north",
-                 lower=True, salts=380.0, mean_dbm=(-99.0, -110.0), data_rate=5),
+                 lower=True, salts=380.0, mean_dbm=(-99.0, -110.0), data_rate=5, minutes=15),
     _soil_device("south-soil-20", "South field soil 20 cm", "a84041fa51870c03", "south",
-                 lower=False, salts=300.0, mean_dbm=(-108.0, -104.0), data_rate=4),
+                 lower=False, salts=300.0, mean_dbm=(-108.0, -104.0), data_rate=4, minutes=15),
     _soil_device("south-soil-50", "South field soil 50 cm", "a84041fa51870c04", "south",
-                 lower=True, salts=270.0, mean_dbm=(-109.0, -105.0), data_rate=4),
+                 lower=True, salts=270.0, mean_dbm=(-109.0, -105.0), data_rate=4, minutes=30),
     _soil_device("orchard-soil-20", "Orchard soil 20 cm", "a84041fa51870c05", "orchard",
-                 lower=False, salts=510.0, mean_dbm=(-119.0, -112.0), data_rate=3),
+                 lower=False, salts=510.0, mean_dbm=(-119.0, -112.0), data_rate=3, minutes=15),
     _soil_device("orchard-soil-50", "Orchard soil 50 cm", "a84041fa51870c06", "orchard",
-                 lower=True, salts=480.0, mean_dbm=(-120.0, -113.0), data_rate=3),
+                 lower=True, salts=480.0, mean_dbm=(-120.0, -113.0), data_rate=3, minutes=30),
     Device("weather", "Weather station", "70b3d5a4d2000107", "Weather station", 3,
            15 * MINUTE_S, _weather, _encode_weather, (-92.0, -88.0)),
     Device("tank", "Water tank", "a84041fa51870c08", "Dragino LDDS75", 2,
            15 * MINUTE_S, _tank, _encode_tank, (-84.0, -101.0)),
     Device("greenhouse-climate", "Greenhouse climate", "a84041fa51870c09", "Dragino LHT65", 2,
-           20 * MINUTE_S, _greenhouse_climate, _encode_air, (-76.0, -103.0)),
+           15 * MINUTE_S, _greenhouse_climate, _encode_air, (-76.0, -103.0)),
     Device("greenhouse-co2", "Greenhouse CO2", "24e124710c14400a", "Milesight EM500-CO2", 85,
-           20 * MINUTE_S, _greenhouse_co2, _encode_co2, (-78.0, -104.0)),
+           15 * MINUTE_S, _greenhouse_co2, _encode_co2, (-78.0, -104.0)),
     Device("yard-air", "Yard air quality", "24e124710c14400b", "Milesight AM308", 85,
-           20 * MINUTE_S, _yard_air, _encode_dust, (-66.0, -99.0)),
+           30 * MINUTE_S, _yard_air, _encode_dust, (-66.0, -99.0)),
     Device("noise", "Yard noise", "24e124710c14400c", "Milesight WS302", 85,
-           20 * MINUTE_S, _noise, _encode_noise, (-69.0, -100.0)),
+           30 * MINUTE_S, _noise, _encode_noise, (-69.0, -100.0)),
     Device("valve-north", "North valve", "70b3d5a4d200010d", "Valve", 10,
            30 * MINUTE_S, _valve("north"), _encode_valve, (-97.0, -108.0),
            class_c=True, valve="north"),
@@ -260,9 +262,9 @@ DEVICES: tuple[Device, ...] = (
            30 * MINUTE_S, _valve("south"), _encode_valve, (-106.0, -103.0),
            data_rate=4, class_c=True, valve="south"),
     Device("pump", "Pump current", "24e124710c14400f", "Milesight CT101", 85,
-           15 * MINUTE_S, _pump, _encode_pump, (-82.0, -102.0)),
+           20 * MINUTE_S, _pump, _encode_pump, (-82.0, -102.0)),
     Device("orchard-air", "Orchard air", "a84041fa51870c10", "Dragino LHT65", 2,
-           20 * MINUTE_S, _outdoor_air(-0.5), _encode_air, (-117.0, -111.0), data_rate=3),
+           30 * MINUTE_S, _outdoor_air(-0.5), _encode_air, (-117.0, -111.0), data_rate=3),
     Device("south-air", "South field air", "a84041fa51870c11", "Dragino LHT65", 2,
            20 * MINUTE_S, _outdoor_air(0.2), _encode_air, (-107.0, -104.0), data_rate=4),
 )  # fmt: skip

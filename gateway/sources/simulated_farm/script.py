@@ -23,7 +23,7 @@ from random import Random
 from gateway.sources.simulated_farm.chance import stream
 from gateway.sources.simulated_farm.weather import DAY_S, HOUR_S, ColdNight, Rain, Weather
 
-SCENARIO_DAYS = 8.0
+SCENARIO_DAYS = 8.25
 GRACE_S = 12 * HOUR_S
 FROST_START_S = 5 * DAY_S + 16 * HOUR_S
 FROST_DEPTHS_C = (8.0, 9.5, 11.0, 13.0, 16.0)
@@ -113,25 +113,25 @@ def write_script(seed: int, start_s: float) -> Script:
         return start_s + day * DAY_S + random.uniform(-spread_h, spread_h) * HOUR_S
 
     rains = _rains(random, start_s)
-    pipe = PipeLeak("south", at(5.2), at(6.6), mm_h=1.4)
-    tank = TankLeak(at(6.35), at(7.7), l_h=320.0)
+    pipe = PipeLeak("south", at(5.4), at(6.8), mm_h=2.2)
+    tank = TankLeak(at(6.4), at(7.9), l_h=450.0)
     cold, below_s, above_s = _frost(seed, rains, start_s + FROST_START_S)
     faults = (
         Fault(
-            "noise", "greenhouse-co2", "co2", at(4.1), at(4.6), size=90.0,
+            "noise", "greenhouse-co2", "co2", at(4.5), at(5.2), size=120.0,
             channels=("air.co2",),
         ),
-        Fault("silence", "south-air", "*", at(4.2), at(5.8), alert_kinds=("silence",)),
+        Fault("silence", "south-air", "*", at(4.3), at(5.9), alert_kinds=("silence",)),
         Fault(
-            "stuck", "orchard-soil-20", "*", at(4.3), at(6.4),
+            "stuck", "orchard-soil-20", "*", at(4.7), at(6.7),
             channels=("soil.moisture", "soil.temperature", "soil.ec"),
         ),
         Fault(
-            "drift", "north-soil-50", "temp_SOIL", at(4.4), at(7.4), size=1.5,
+            "drift", "north-soil-50", "temp_SOIL", at(4.85), at(7.5), size=2.0,
             channels=("soil.temperature",),
         ),
         Fault(
-            "spike", "greenhouse-climate", "TempC_SHT", at(4.75), at(5.0), size=14.0,
+            "spike", "greenhouse-climate", "TempC_SHT", at(5.05), at(5.3), size=14.0,
             channels=("air.temperature",),
         ),
         Fault(

@@ -87,9 +87,9 @@ class Weather:
         self._cloud = process("cloud", 5.0 * HOUR_S)
         self._patches = process("patches", 0.4 * HOUR_S)
         self._dew = process("dew", 14.0 * HOUR_S)
-        self._pressure = process("pressure", 2.0 * DAY_S)
+        self._pressure = process("pressure", 1.2 * DAY_S)
         self._breeze = process("breeze", 1.5 * HOUR_S)
-        self._vane = process("vane", 7.0 * HOUR_S)
+        self._vane = process("vane", 4.0 * HOUR_S)
         self._warmth_c = 0.0  # what sun and sky have done to the air since yesterday
         self._front_c = 0.0
         self._pressure_hpa = 1010.0
@@ -113,7 +113,7 @@ class Weather:
         calm = 0.35 if cold else 1.0
         breeze = 1.8 + 2.2 * max(height, 0.0) + 1.1 * self._breeze.step(dt_s)
         self._pressure_hpa += (
-            (1011.0 + 7.0 * self._pressure.step(dt_s) - self._pressure_hpa) * dt_s / (8 * HOUR_S)
+            (1011.0 + 5.5 * self._pressure.step(dt_s) - self._pressure_hpa) * dt_s / (8 * HOUR_S)
         )
         return Sky(
             air_c=air,
