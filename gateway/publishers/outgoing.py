@@ -29,8 +29,15 @@ Brokers hold small answers back for some 40 ms: smaller groups drain slower, lar
 live message wait longer while an outage's backlog goes out.
 """
 
+GROUP_BYTES = 500_000
+"""No further live message joins a group from here on: the link holds a copy of each."""
+
 HISTORY_GROUP = 64
 """Uplinks of the backlog read and made into messages in one go: the event loop waits for that."""
+
+WAITING_BYTES = 1_000_000
+"""From here on a retained message that waits gives way to a newer one of its topic: forecasts are
+large, and a burst of uplinks makes many before the broker takes the first."""
 
 RETRY_S = 1.0
 """Pause when the broker is there but does not take a message now."""
@@ -135,6 +142,7 @@ class Publisher:
         self._limit = limit
         self._live: deque[_Live] = deque()
         self._by_topic: dict[str, _Live] = {}
+        self._waiting_bytes = 0
         self._again: Iterator[Message] = iter(())
         self._greeting = asyncio.Event()
         self._wake = asyncio.Event()
@@ -219,6 +227,7 @@ class Publisher:
         for item in self._live:
             item.offer.whole = False
         self._live = deque(item for item in self._live if not item.message.retain)
+        self._waiting_bytes = sum(len(item.message.payload) for item in self._live)
         self._by_topic.clear()
         self._history.missed()
         self._again = itertools.chain([self._online], self._snapshot())
@@ -237,7 +246,7 @@ class Publisher:
         return True
 
     async def _send_live(self) -> None:
-        group = [self._take() for _ in range(min(GROUP, len(self._live)))]
+        group = self._take_group()
         sent = await self._send([item.message for item in group])
         for item in group[:sent]:
             item.offer.left -= 1
@@ -300,17 +309,28 @@ class Publisher:
             self._counts["dropped"] += 1
             item.offer.left -= 1
             return
-        if len(self._live) >= self._limit and older is not None:
+        if (len(self._live) >= self._limit or self._waiting_bytes >= WAITING_BYTES) and older:
             self._counts["superseded"] += 1
             older.offer.whole = False
+            self._waiting_bytes += len(item.message.payload) - len(older.message.payload)
             older.message, older.offer = item.message, item.offer
             return
         if item.message.retain:
             self._by_topic[topic] = item
         self._live.append(item)
+        self._waiting_bytes += len(item.message.payload)
+
+    def _take_group(self) -> list[_Live]:
+        group: list[_Live] = []
+        size = 0
+        while self._live and len(group) < GROUP and size < GROUP_BYTES:
+            group.append(self._take())
+            size += len(group[-1].message.payload)
+        return group
 
     def _take(self) -> _Live:
         item = self._live.popleft()
+        self._waiting_bytes -= len(item.message.payload)
         if self._by_topic.get(item.message.topic) is item:
             del self._by_topic[item.message.topic]
         return item
