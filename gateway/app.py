@@ -26,7 +26,7 @@ from gateway.clocks import SystemClock
 from gateway.codecs import TopicTemplate, encode_down
 from gateway.config import Config
 from gateway.errors import LinkError, StoreError
-from gateway.links import MqttLink, Systemd
+from gateway.links import MqttLink, Systemd, give_back_memory
 from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
@@ -219,6 +219,7 @@ class Daemon:
         while True:
             await asyncio.sleep(HEALTH_S)
             self._publisher.offer([self._bulletin.health()], 0)
+            give_back_memory()
 
     async def _prune(self) -> None:
         while True:

@@ -1,8 +1,9 @@
 """The only code that opens a wire. Each link has an in-memory twin that ships with it."""
 
+from gateway.links.allocator import give_back_memory
 from gateway.links.backoff import Backoff
 from gateway.links.memory import MemoryBroker, MemoryLink
 from gateway.links.mqtt import MqttLink
 from gateway.links.systemd import Systemd
 
-__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink", "Systemd"]
+__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink", "Systemd", "give_back_memory"]
