@@ -35,10 +35,13 @@ _TAIL_SHARE = 0.1
 _FEWEST = 48
 _LEVELS = np.linspace(0.0, 1.0 - _TAIL_SHARE, 28)
 _PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.5, 0.35, 0.25])
-_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.43, 0.25, 0.15])
+_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.43, 0.28, 0.25])
 _PRIOR_WEIGHT = 6.0
 _RIPE = 150
 """Scores fused from p-values of a shorter past are too wild to calibrate by."""
+_UNPROVEN = 0.05
+_SLOWNESS = (1.0, 64.0, 1.0, 16.0, 1.0, 1.0)
+"""Heads that look at a day give scores that are much alike: so many say less than they seem to."""
 _FUSED_FLOOR = 12.0
 """No fused p-value is below this over n²: a few days of the past cannot call much impossible."""
 
@@ -134,15 +137,20 @@ class Calibration:
         """p-value per head; 1 for a missing one and before there is a past."""
         floor = self.floor
         return [
-            1.0 if tail is None or score == MISSING else max(tail.p(score), floor)
-            for tail, score in zip(self._tails, row, strict=False)
+            1.0 if tail is None or score == MISSING else max(tail.p(score), slowness * floor)
+            for tail, score, slowness in zip(self._tails[:HEADS], row, _SLOWNESS, strict=True)
         ]
 
     def p_fused(self, fused: Fused) -> float:
-        """p-value of the fused scores together: the least, times how many there are."""
+        """p-value of the fused scores together: the least, times how many there are.
+
+        Before they can be calibrated they are taken as they are, but never as rare.
+        """
+        if self._tails[HEADS] is None:
+            return float(max(10.0 ** (-fused[0] / MILLI / 2.0), _UNPROVEN))
         least = min(
-            1.0 if tail is None else tail.p(score)
-            for tail, score in zip(self._tails[HEADS:], fused, strict=True)
+            1.0 if tail is None else max(tail.p(score), span / (tail.known + 1.0) ** 2)
+            for tail, score, span in zip(self._tails[HEADS:], fused, SPANS, strict=True)
         )
         return min(max(len(SPANS) * least, _FUSED_FLOOR / (self._learned + 1.0) ** 2), 1.0)
 

@@ -152,7 +152,7 @@ def _shift_over(values: FloatArray, mask: FloatArray, spread: Floats, span: int)
     mean = (history * weight).sum(axis=1) / total
     spread_of = np.sqrt((((history - mean[:, None]) * weight) ** 2).sum(axis=1) / total)
     # Few days say little about how days differ: the floor says a day may differ by that much.
-    floor = np.array([0.15, 0.2, 0.2]) + 0.5 / np.sqrt(total)
+    floor = np.array([0.15, 0.2, 0.2]) + span / (_STRIDE * total)
     z = (features[:, 0] - mean) / (spread_of + floor)
     distance = np.sqrt((z**2).sum(axis=1))
     unknown = (total[:, 0] < 4) | ~enough[:, 0]  # noqa: PLR2004 - windows to compare with

@@ -12,7 +12,9 @@ import numpy.typing as npt
 from gateway.types import FloatArray, Window
 
 DAY_S = 86400.0
-_WILD, _FEW_WILD = 20.0, 0.02
+_WILD, _ALONE, _CALM, _FEW_WILD = 20.0, 4.0, 2.0, 0.02
+"""In half widths of the window's values: never believed; not alone; ordinary. And how few."""
+
 LARGEST_BATCH = 16
 """Windows per call of the model; more are cut into several calls, which changes no result.
 
@@ -103,8 +105,11 @@ def stack(windows: Sequence[Window]) -> Stack:
 def _without_wild(
     values: FloatArray, seen: FloatArray, half: FloatArray, count: npt.NDArray[np.intp]
 ) -> FloatArray:
-    """Mask values that are far beyond all others, where they are few."""
-    wild = (np.abs(values) > _WILD * half[:, None]) & (half > 0)[:, None]
+    """Mask values that are far beyond all others, or stand out alone, where they are few."""
+    away = np.abs(values) / np.where(half > 0, half, np.inf)[:, None]
+    wild = away > _WILD
+    calm = away < _CALM
+    wild[:, 1:-1] |= (away[:, 1:-1] > _ALONE) & calm[:, :-2] & calm[:, 2:]
     wild &= (wild.sum(axis=1) <= _FEW_WILD * count)[:, None]
     return np.where(wild, np.float32(0.0), seen)
 

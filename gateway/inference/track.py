@@ -127,8 +127,8 @@ class Track:
         """Add a surprise, as it will be stored; return the BIAS head of the newest ones."""
         if math.isfinite(surprise):
             self.surprises.append(round(min(max(surprise, -_CLIP), _CLIP), 3))
-        if len(self.surprises) < _NEWEST_SURPRISES:
-            return MISSING
+        if len(self.surprises) < _NEWEST_SURPRISES or not self.calibration.ripe:
+            return MISSING  # a model that has seen little errs to one side for a while
         return round(math.log(abs(sum(self.surprises)) / _NEWEST_SURPRISES + 0.05) * MILLI)
 
     def _refresh(self, time_s: float, step_s: float) -> None:
