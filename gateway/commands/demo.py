@@ -21,12 +21,10 @@ import asyncio
 import json
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
 from rich.console import Console
@@ -38,9 +36,11 @@ from gateway.commands.demo_score import Progress
 from gateway.commands.demo_view import LiveView, NoView, PlainView, View
 from gateway.commands.wire import endpoint, visit
 from gateway.config import Config, ConnectionConfig, LogConfig
+from gateway.errors import GatewayError
 from gateway.links import MqttLink
 from gateway.outcome import Outcome
 from gateway.sources.simulated_farm import APPLICATION_ID, DEVICES, Farm, FarmEvent
+from gateway.store import Store
 from gateway.telemetry import configure_logging
 from gateway.types import Delivery, Message
 
@@ -103,6 +103,7 @@ class _Demo:
         self._commanded = asyncio.Event()
         self._view: View = NoView()
         self._warm_s = 0.0
+        self._qos = 0
         self._command_at_s = self._farm.script.start_s + COMMAND_DAY * DAY_S
         self._progress = Progress(
             script=self._farm.script,
@@ -125,10 +126,11 @@ class _Demo:
         if self._duration_s is not None:
             left_s = self._duration_s - (time.monotonic() - self._began_s)
             loop.call_later(max(0.0, left_s), self._stop.set)
+        # The built-in broker hands on one QoS 1 message at a time; 0 is the server's default.
+        self._qos = 0 if broker is None else 1
         async with _broker(broker) as connection:
             self._view = self._open_view(connection)
-            with tempfile.TemporaryDirectory(prefix="lora-gateway-demo-") as folder:
-                await self._run_daemon(demo_config(connection, Path(folder)), connection)
+            await self._run_daemon(demo_config(connection), connection)
         self._view.close(self._progress)
         return self._progress.summary()
 
@@ -139,6 +141,7 @@ class _Demo:
                 config,
                 stop=quit_daemon,
                 clock=self._clock,
+                store=Store.open(None, config.store),
                 on_outcome=self._learn,
                 ready=ready,
             ),
@@ -195,11 +198,15 @@ class _Demo:
         self._clock.observe(until_s)
         self._progress.now_s = until_s
         due = self._progress.taken + len(slot)
-        await asyncio.gather(*(link.publish(Message(e.topic, e.payload)) for e in slot))
-        async with asyncio.timeout(STUCK_S):
-            while self._progress.taken < due and not self._stop.is_set():
-                await self._moved.wait()
-                self._moved.clear()
+        said = [Message(event.topic, event.payload, qos=self._qos) for event in slot]
+        await asyncio.gather(*(link.publish(message) for message in said))
+        try:
+            async with asyncio.timeout(STUCK_S):
+                while self._progress.taken < due and not self._stop.is_set():
+                    await self._moved.wait()
+                    self._moved.clear()
+        except TimeoutError:
+            raise GatewayError(f"The daemon has taken nothing for {STUCK_S:.0f} s.") from None
         self._view.show(self._progress)
 
     async def _keep_pace(self, time_s: float) -> None:
@@ -267,8 +274,8 @@ async def _broker(text: str | None) -> AsyncIterator[ConnectionConfig]:
         yield ConnectionConfig(host=HOST, port=port, version="3.1.1", client_id="lora-gateway-demo")
 
 
-def demo_config(connection: ConnectionConfig, folder: Path) -> Config:
-    """Return the daemon's settings: this broker, a throw-away database, a limit for frost."""
+def demo_config(connection: ConnectionConfig) -> Config:
+    """Return the daemon's settings: this broker, commits at once, a limit for frost."""
     weather = next(device for device in DEVICES if device.name == "weather")
     wire = connection.model_dump()
     return Config.model_validate(
@@ -282,7 +289,7 @@ def demo_config(connection: ConnectionConfig, folder: Path) -> Config:
                 "mqtt": {**wire, "client_id": "lora-gateway-demo-in"},
             },
             "mqtt": {**wire, "client_id": "lora-gateway-demo-out"},
-            "store": {"path": folder / "gateway.db", "commit_wait_s": 0.05},
+            "store": {"commit_wait_s": 0.0},
             # A week, where a farm has seasons: what is wrong must show with less to go by.
             "inference": {"false_alarm_p": 0.0005},
             "alerts": {

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -114,8 +113,8 @@ async def test_what_is_published_to_the_broker_is_heard_by_others() -> None:
     assert delivery.payload == b"hello"
 
 
-def test_the_demos_settings_watch_for_frost_at_the_weather_station_alone(tmp_path: Path) -> None:
-    config = demo_config(ConnectionConfig(), tmp_path)
+def test_the_demos_settings_watch_for_frost_at_the_weather_station_alone() -> None:
+    config = demo_config(ConnectionConfig())
     (frost,) = config.alerts.threshold
     weather = next(device for device in DEVICES if device.name == "weather")
     assert frost.devices == (weather.dev_eui,)
