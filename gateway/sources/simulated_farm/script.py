@@ -28,6 +28,8 @@ GRACE_S = 12 * HOUR_S
 FROST_START_S = 5 * DAY_S + 16 * HOUR_S
 FROST_DEPTHS_C = (8.0, 9.5, 11.0, 13.0, 16.0)
 FROST_C = -2.0
+FREEZING_C = 0.3
+"""Frost begins and ends here: a thermometer may be so far off."""
 STEP_S = 300.0
 """How finely weather and world are stepped."""
 SPIN_UP_S = 3 * DAY_S
@@ -164,7 +166,7 @@ def write_script(seed: int, start_s: float) -> Script:
 
 
 def _frost(seed: int, rains: tuple[Rain, ...], start_s: float) -> tuple[ColdNight, float, float]:
-    """Return a night cold enough in this seed's weather, and when it falls below 0 °C and rises."""
+    """Return a night cold enough in this seed's weather, and from when to when it freezes."""
     # The weather depends on nothing else, so it can be looked at in advance.
     evening = Weather(seed, rains, ())
     time_s = start_s - FROST_START_S - SPIN_UP_S
@@ -174,7 +176,7 @@ def _frost(seed: int, rains: tuple[Rain, ...], start_s: float) -> tuple[ColdNigh
     for depth_c in FROST_DEPTHS_C:
         night = ColdNight(start_s, start_s + 15 * HOUR_S, depth_c)
         air = _air_during(evening.with_cold((night,)), time_s, night)
-        freezing = [at_s for at_s, air_c in air if air_c < 0.0]
+        freezing = [at_s for at_s, air_c in air if air_c < FREEZING_C]
         if min(air_c for _, air_c in air) < FROST_C:
             break
     return night, freezing[0], freezing[-1]
