@@ -6,6 +6,7 @@ that need them, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,17 @@ def main() -> None:
         print(f"lora-gateway: {error}", file=sys.stderr)  # noqa: T201 - this is its output
         raise SystemExit(1) from None
     except BrokenPipeError:
+        raise SystemExit(1) from None
+    finally:
+        _flush_to_whoever_still_reads()
+
+
+def _flush_to_whoever_still_reads() -> None:
+    """Write out what is buffered; where the reader has gone, the interpreter must not try again."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
 
 
