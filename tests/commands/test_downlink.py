@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def test_a_confirmed_command_is_followed_to_the_devices_answer(
     server.close()
     assert status == 0
     states = [one["state"] for one in told]
-    assert [state for state in states if state != "queued"] == ["accepted", "sent", "acked"]
+    # Each step is told at least once, so one may come twice.
+    steps = [state for state, _ in groupby(state for state in states if state != "queued")]
+    assert steps == ["accepted", "sent", "acked"]
     (command,) = server.taken
     assert (command["devEui"], command["fPort"], command["data"]) == (VALVE, 7, "Af8=")
     assert command["confirmed"] is True
