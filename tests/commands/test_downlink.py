@@ -22,7 +22,6 @@ from gateway.errors import ConfigError, GatewayError
 pytestmark = [pytest.mark.network, pytest.mark.mosquitto]
 
 VALVE = eui(5)
-STATE = "lora-gateway/bridge/state"
 MORE = f"[inference]\nenabled = false\n[devices.{VALVE}]\ncommand_f_port = 7\n"
 
 Answer = Callable[[dict[str, Any]], list[Event]]
@@ -68,9 +67,9 @@ def config(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Path]:
     """Run a daemon that knows the valve, and give its settings file."""
     folder = tmp_path / "gateway"
     daemon = Daemon(folder, mosquitto, MORE)
-    listener = Client(mosquitto, STATE)
+    listener = Client(mosquitto)
     with running(daemon):
-        listener.wait_for(STATE, lambda body: body == {"state": "online"}, 30)
+        listener.wait_ready(daemon)
         listener.publish(*up(VALVE, 0, time.time(), {"valve": "closed"}))
         daemon.wait_stored(1, 30)
         yield folder / "lora-gateway.toml"
