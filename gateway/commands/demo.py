@@ -291,7 +291,7 @@ def demo_config(connection: ConnectionConfig) -> Config:
             "mqtt": {**wire, "client_id": "lora-gateway-demo-out"},
             "store": {"commit_wait_s": 0.0},
             # A week, where a farm has seasons: what is wrong must show with less to go by.
-            "inference": {"false_alarm_p": 0.0005},
+            "inference": {"false_alarm_p": 0.001},
             "alerts": {
                 "threshold": [
                     {

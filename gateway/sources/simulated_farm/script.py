@@ -115,7 +115,7 @@ def write_script(seed: int, start_s: float) -> Script:
         return start_s + day * DAY_S + random.uniform(-spread_h, spread_h) * HOUR_S
 
     rains = _rains(random, start_s)
-    pipe = PipeLeak("south", at(5.4), at(6.8), mm_h=2.2)
+    pipe = PipeLeak("south", at(5.4), at(6.8), mm_h=3.6)
     tank = TankLeak(at(6.4), at(7.9), l_h=450.0)
     cold, below_s, above_s = _frost(seed, rains, start_s + FROST_START_S)
     faults = (
