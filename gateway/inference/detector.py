@@ -112,7 +112,7 @@ class Detector:
                 observed=window.observed,
                 status=Status.ANOMALOUS if judgement.anomalous else Status.OK,
                 expected=_expected(expected[at]),
-                score=float(-np.log10(judgement.p)),
+                score=float(-np.log10(judgement.p)) + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
                 pattern=judgement.pattern,

@@ -42,12 +42,17 @@ class Head(IntEnum):
     """How long the value has been exactly the same."""
     JUMP = 5
     """Change since the sample before."""
+    CLIMB = 6
+    """Rising, step by step, for hours: without the few largest steps, so that watering is none."""
+    SINK = 7
+    """Falling likewise."""
 
 
 HEADS = len(Head)
 UPPER, MIDDLE, LOWER = 10, 5, 0
 _NORMAL_99 = 2.326
 _NEWEST_SLOTS = 8
+_TREND_SLOTS, _LARGEST_STEPS = 24, 4
 _STRIDE = 8
 _LARGEST_SPAN, _SMALLEST_SPAN = 96, 16
 _EVENT_SHARE = 0.8
@@ -228,7 +233,22 @@ def nonconformities(stacked: Stack, reconstruction: FloatArray, shape: Shape, z:
     out[:, Head.RUN] = to_milli(np.log(shape.run + 2.0))
     change = _change(stacked.values, stacked.seen)
     out[:, Head.JUMP] = to_milli(np.log(change + grain))
+    trend = _trend(stacked.values, stacked.mask)
+    out[:, Head.CLIMB] = to_milli(np.log(np.maximum(trend, 0.0) + grain / _TREND_SLOTS))
+    out[:, Head.SINK] = to_milli(np.log(np.maximum(-trend, 0.0) + grain / _TREND_SLOTS))
     return out
+
+
+def _trend(values: FloatArray, mask: FloatArray) -> Floats:
+    """Mean step over the newest slots, the largest few left out; NaN where most are missing."""
+    newest = slice(-_TREND_SLOTS - 1, None)
+    v, m = values[:, newest].astype(np.float64), mask[:, newest]
+    both = m[:, 1:] * m[:, :-1]
+    steps = np.diff(v, axis=1) * both
+    largest = np.argpartition(np.abs(steps), -_LARGEST_STEPS, axis=1)[:, -_LARGEST_STEPS:]
+    np.put_along_axis(steps, largest, 0.0, axis=1)
+    count = both.sum(axis=1)
+    return np.where(count >= _TREND_SLOTS / 2, steps.sum(axis=1) / np.maximum(count, 1.0), np.nan)
 
 
 def _change(values: FloatArray, mask: FloatArray) -> Floats:

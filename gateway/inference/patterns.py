@@ -50,6 +50,8 @@ def name_pattern(episode: Episode, p: list[float], look: Look) -> str:
 def _movement(episode: Episode, head: int, look: Look) -> str:
     if head == Head.BIAS and episode.samples >= _SLOW_SAMPLES:
         return DRIFT
+    if head in {Head.CLIMB, Head.SINK}:
+        return RISE if head == Head.CLIMB else FALL
     if abs(look.slope) >= _MOVING:
         return RISE if look.slope > 0 else FALL
     if head in {Head.STEP, Head.JUMP}:

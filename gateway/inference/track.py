@@ -23,6 +23,7 @@ _EXTREME_SURPRISE = 12.0
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
 _SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
+_NEEDED = {*_FUSED, _STEP_S}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,8 @@ class Track:
     def replay(self, verdict: Verdict) -> None:
         """Take a stored verdict through the steps that a fresh sample goes through."""
         heads = verdict.heads
-        if verdict.p_value is None or _STEP_S not in heads:
-            return
+        if verdict.p_value is None or not heads.keys() >= _NEEDED:
+            return  # warming, or stored by a gateway with other heads
         row = [round(heads[key] * MILLI) if key in heads else MISSING for key in _KEYS]
         if _SURPRISE in heads:
             self.surprises.append(heads[_SURPRISE])
