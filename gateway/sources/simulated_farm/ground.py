@@ -76,6 +76,9 @@ class FieldWater:
         self._ponded_mm -= entering
         draining = UPPER_MM / 100.0 * max(0.0, self.upper_pct - kind.capacity_pct) * hours / 9.0
         leaving = LOWER_MM / 100.0 * max(0.0, self.lower_pct - kind.capacity_pct) * hours / 60.0
+        # Nearly full ground lets water go sideways and down much faster.
+        excess_pct = max(0.0, self.lower_pct - kind.capacity_pct - 8.0)
+        leaving += LOWER_MM / 100.0 * excess_pct * hours / 6.0
         demand = kind.crop * 0.00062 * sky.solar_w_m2 * hours
         upper_use = 0.75 * demand * self._ease(self.upper_pct)
         lower_use = 0.25 * demand * self._ease(self.lower_pct)
