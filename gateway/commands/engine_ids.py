@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.alerts import AlertEngine
 from gateway.config import Config
-from gateway.types import Channel, DeviceInfo, DevEui, Verdict
+from gateway.types import Channel, DevEui, DeviceInfo, Verdict
 
 
 class EngineIds:
