@@ -6,6 +6,7 @@ for a broker that has forgotten.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -21,12 +22,18 @@ from gateway.requests import Question
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,
+    DevEui,
     DeviceInfo,
     DownlinkState,
     EventType,
+    Forecast,
     Json,
     Message,
 )
+
+FORECAST_STEPS = 6
+"""A forecast is told again when so many of its steps have passed, or an alert changed: it is most
+of all bytes that leave, and says almost the same an hour later."""
 
 
 class Bulletin:
@@ -50,6 +57,7 @@ class Bulletin:
         self._downlinks = downlinks
         self._info = info
         self._health = health
+        self._forecast_s: dict[DevEui, float] = {}
         self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
 
     def durable(self, outcome: Outcome) -> list[Message]:
@@ -72,9 +80,10 @@ class Bulletin:
             if device is not None:
                 touched[device.info.dev_eui] = device
         told = [self._history(record) for record in outcome.uplinks if self._is_past(record)]
+        alarmed = {event.alert.dev_eui for event in outcome.alerts}
         for device in touched.values():
             told += self._announcement(device)
-            told += self._present(device)
+            told += self._present(device, again=device.info.dev_eui in alarmed)
         for dev_eui, online in outcome.availability.items():
             told.append(messages.availability(self._topics, dev_eui, online=online))
         if outcome.fresh:
@@ -94,7 +103,7 @@ class Bulletin:
         for device in list(self._devices):
             online = self._alerts.available(device.info.dev_eui)
             yield messages.availability(self._topics, device.info.dev_eui, online=online)
-            yield from self._present(device)
+            yield from self._present(device, again=True)
         told = [
             message
             for alert in self._alerts.open()
@@ -130,7 +139,7 @@ class Bulletin:
         )
         return messages.history(self._topics, record.dev_eui, payload)
 
-    def _present(self, device: Device) -> Iterable[Message]:
+    def _present(self, device: Device, *, again: bool) -> Iterable[Message]:
         dev_eui = device.info.dev_eui
         if device.readings:
             payload = payloads.state(
@@ -151,15 +160,23 @@ class Bulletin:
                 time_s=device.newest_s,
                 active=active,
             )
-            forecasts = [
-                verdict.forecast
-                for verdict in device.verdicts.values()
-                if verdict.forecast is not None
-                and np.isfinite(verdict.forecast.quantiles).all()
-                and not verdict.channel.startswith("radio.")
-            ]
-            if forecasts:
-                yield messages.forecast(self._topics, dev_eui, forecasts, time_s=device.newest_s)
+        if again or self._is_due(device):
+            yield from self._forecast(device)
+
+    def _is_due(self, device: Device) -> bool:
+        """Tell whether the forecast that stands is old by the measure of its own steps."""
+        forecasts = _shown_forecasts(device)
+        told_s = self._forecast_s.get(device.info.dev_eui, -math.inf)
+        return any(one.start_s >= told_s + FORECAST_STEPS * one.step_s for one in forecasts)
+
+    def _forecast(self, device: Device) -> Iterable[Message]:
+        forecasts = _shown_forecasts(device)
+        if not forecasts:
+            return
+        self._forecast_s[device.info.dev_eui] = max(one.start_s for one in forecasts)
+        yield messages.forecast(
+            self._topics, device.info.dev_eui, forecasts, time_s=device.newest_s
+        )
 
     def _announcement(self, device: Device) -> list[Message]:
         if not self._config.mqtt.home_assistant or not device.readings:
@@ -203,3 +220,14 @@ def _entry(device: Device) -> dict[str, Json]:
         first_seen_s=device.first_seen_s,
         last_seen_s=device.last_seen_s,
     )
+
+
+def _shown_forecasts(device: Device) -> list[Forecast]:
+    """Return a device's forecasts of what it measures; the radio's own are of use to nobody."""
+    return [
+        verdict.forecast
+        for verdict in device.verdicts.values()
+        if verdict.forecast is not None
+        and np.isfinite(verdict.forecast.quantiles).all()
+        and not verdict.channel.startswith("radio.")
+    ]
