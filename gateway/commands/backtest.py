@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.commands.parallel import THREADS, ParallelModel
-from gateway.commands.series import Table, Warn, read_table, to_stderr
+from gateway.commands.series import Judged, Table, Warn, read_table, to_stderr
 from gateway.config import InferenceConfig
 from gateway.errors import GatewayError
 from gateway.inference import Detector, Model, load_model
@@ -56,14 +56,6 @@ class RunIds:
             elif key not in self._open:
                 self._open[key] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {now_s}"))
         return self._open
-
-
-@dataclass(slots=True)
-class Judged:
-    """Verdicts and alert ids of one column, by the table's row; None where there is none."""
-
-    verdicts: list[Verdict | None]
-    alerts: list[str]
 
 
 def run(

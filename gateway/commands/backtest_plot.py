@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gateway.commands.series import Table
+from gateway.commands.series import Judged, Table
 from gateway.errors import GatewayError
 from gateway.types import Status
-
-if TYPE_CHECKING:
-    from gateway.commands.backtest import Judged
 
 _MOST_COLUMNS = 12
 _WIDTH_IN, _HEIGHT_IN = 14.0, 3.6

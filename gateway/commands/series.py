@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.errors import ConfigError, GatewayError
+from gateway.types import Verdict
 
 Warn = Callable[[str], None]
 
@@ -50,6 +51,14 @@ class Table:
         """Rows with a time, oldest first; rows of equal time in the file's order."""
         order = np.argsort(self.times_s, kind="stable")
         return order[np.isfinite(self.times_s[order])]
+
+
+@dataclass(slots=True)
+class Judged:
+    """Verdicts and alert ids of one column, by the table's row; None where there is none."""
+
+    verdicts: list[Verdict | None]
+    alerts: list[str]
 
 
 def to_stderr(text: str) -> None:
