@@ -188,7 +188,10 @@ class Client:
         counts: dict[str, int] = {}
         while time.monotonic() < deadline_s:
             self.publish("lora-gateway/bridge/request/health", b"{}")
-            body = self.wait_for("lora-gateway/bridge/response/health", lambda _: True, 10)
+            try:
+                body = self.wait_for("lora-gateway/bridge/response/health", lambda _: True, 3)
+            except AssertionError:
+                continue  # an answer may be dropped, and counted, while thousands of topics wait
             assert isinstance(body, dict)
             counts = body["data"]["quarantine"]["counts"]
             if wanted(counts):

@@ -308,6 +308,7 @@ class Publisher:
         if len(self._live) >= self._limit and not item.message.retain:
             self._counts["dropped"] += 1
             item.offer.left -= 1
+            item.offer.whole = False
             return
         if (len(self._live) >= self._limit or self._waiting_bytes >= WAITING_BYTES) and older:
             self._counts["superseded"] += 1
