@@ -462,6 +462,64 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A codec's text, made ready to run, and its limits.
+
+    `prelude` are texts evaluated before it in its context; `time_s` is CPU time per message,
+    `memory_bytes` its heap. `isolated` asks for a context of its own for each message.
+    """
+
+    prelude: tuple[str, ...]
+    wrapped: str
+    time_s: float
+    memory_bytes: int
+    isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedScript:
+    """A script that can be called by `number`, and which of a codec's functions it defines."""
+
+    number: int
+    functions: tuple[str, ...]
+    isolated: bool
+    memory_bytes: int
+
+
+class ScriptEngine(Protocol):
+    """Runs payload codecs written in JavaScript: `links/` has it as a process, and a twin.
+
+    One caller at a time; never shared between threads.
+    """
+
+    def open(self, script: Script) -> OpenedScript:
+        """Make a script ready.
+
+        Raises
+        ------
+        BadInput
+            `codec_exception` when its text cannot be run, or the limit that was met.
+
+        """
+        ...
+
+    def call(self, number: int, direction: str, request: str) -> str:
+        """Run it for one message, JSON in and out.
+
+        Raises
+        ------
+        BadInput
+            `codec_time_limit`, `codec_memory_limit`, `codec_crash` or `codec_exception`.
+
+        """
+        ...
+
+    def close(self, number: int) -> None:
+        """Forget a script."""
+        ...
+
+
 class MqttPort(Protocol):
     """An MQTT connection as stages see it: `links/` has the real one and its in-memory twin.
 

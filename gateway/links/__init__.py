@@ -4,6 +4,16 @@ from gateway.links.allocator import give_back_memory
 from gateway.links.backoff import Backoff
 from gateway.links.memory import MemoryBroker, MemoryLink
 from gateway.links.mqtt import MqttLink
+from gateway.links.scripts import InProcessScripts, ScriptProcess
 from gateway.links.systemd import Systemd
 
-__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink", "Systemd", "give_back_memory"]
+__all__ = [
+    "Backoff",
+    "InProcessScripts",
+    "MemoryBroker",
+    "MemoryLink",
+    "MqttLink",
+    "ScriptProcess",
+    "Systemd",
+    "give_back_memory",
+]
