@@ -88,6 +88,7 @@ async def run_app(
     try:
         await daemon.run(stop, ready or asyncio.Event())
     finally:
+        assembly.codecs.close()
         await store.close()
 
 
@@ -161,6 +162,7 @@ class Daemon:
                 start(self._dispatch(), "dispatch"),
                 start(self._report_health(), "health"),
                 start(self._prune(), "retention"),
+                start(self._reload_codecs(), "codecs"),
                 start(self._watchdog(), "watchdog"),
             ]
             self._systemd.ready()
@@ -230,6 +232,16 @@ class Daemon:
                     pruned = await self._assembly.store.prune(self._assembly.clock.now_s())
                     more = pruned.more
 
+    async def _reload_codecs(self) -> None:
+        """Take up codecs that were written anew, without a restart."""
+        library, telemetry = self._assembly.codecs, self._assembly.telemetry
+        while True:
+            await asyncio.sleep(self._assembly.config.codecs.reload_s)
+            if names := library.refresh():
+                self._assembly.payloads.reloaded(names)
+                broken = {name: str(error) for name, error in library.broken.items()}
+                telemetry.codecs_reloaded(names, broken)
+
     async def _watchdog(self) -> None:
         """Feed systemd's watchdog while batches go round: ingest, inference and store all move."""
         if self._systemd.watchdog_s is None:
@@ -270,11 +282,23 @@ class Daemon:
                     "counts": dict(store.quarantine_counts()),
                     "recent": [dict(item) for item in telemetry.recent],
                 },
+                "codecs": self._codecs(now_s),
                 "sources": {CHIRPSTACK: dict(self._source.health())},
                 "publisher": dict(self._publisher.health()),
                 "store": asdict(store.counts()),
             },
         )
+
+    def _codecs(self, now_s: float) -> Mapping[str, Json]:
+        counts = self._assembly.telemetry.codecs
+        return {
+            "counts": {name: dict(one) for name, one in sorted(counts.items())},
+            "broken": {name: str(error) for name, error in self._assembly.codecs.broken.items()},
+            "resting_s": {
+                name: round(rest_s)
+                for name, rest_s in self._assembly.payloads.resting(now_s).items()
+            },
+        }
 
     # --- links ----------------------------------------------------------------------------
 

@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.alerts import AlertEngine
-from gateway.codecs import ReadingMapper, TopicTemplate, decode_event
+from gateway.codecs import (
+    Assignments,
+    CodecLibrary,
+    PayloadDecoder,
+    ReadingMapper,
+    TopicTemplate,
+    decode_event,
+)
 from gateway.config import Config
 from gateway.control import DownlinkTracker
 from gateway.errors import PackError
 from gateway.inference import Detector, load_model
+from gateway.links import ScriptProcess
 from gateway.requests import Requests
 from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DeviceEvent
+from gateway.types import Clock, Delivery, DeviceEvent, ScriptEngine
 from gateway.windows import WindowBank
 
 CHIRPSTACK = "chirpstack"
@@ -35,6 +43,9 @@ class Assembly:
     alerts: AlertEngine
     downlinks: DownlinkTracker
     telemetry: Telemetry
+    codecs: CodecLibrary
+    assignments: Assignments
+    payloads: PayloadDecoder
     model_name: str
 
     def summary(self) -> dict[str, object]:
@@ -52,19 +63,25 @@ class Assembly:
         }
 
 
-def assemble(config: Config, *, clock: Clock, store: Store) -> Assembly:
+def assemble(
+    config: Config, *, clock: Clock, store: Store, scripts: ScriptEngine | None = None
+) -> Assembly:
     """Build the parts between the wires and restore their state from the store."""
     telemetry = Telemetry()
+    codecs = CodecLibrary(config.codecs, scripts or ScriptProcess(), telemetry.codec_said)
+    assignments = Assignments(config, codecs)
+    payloads = PayloadDecoder(config.codecs, codecs, assignments)
     detector, model_name = _detector(config, telemetry)
     downlinks = DownlinkTracker(config.downlink)
     downlinks.restore(store.open_downlinks())
-    requests = Requests(config, downlinks, store.downlink)
+    requests = Requests(config, downlinks, store.downlink, payloads)
     alerts = AlertEngine(config, model_name)
     stages = Stages(
         config,
         clock=clock,
         store=store,
         decoders={CHIRPSTACK: chirpstack_decoder(config)},
+        payloads=payloads,
         readings_of=ReadingMapper(config).readings,
         windows=WindowBank(warm_samples=config.inference.warm_samples),
         detector=detector,
@@ -74,8 +91,9 @@ def assemble(config: Config, *, clock: Clock, store: Store) -> Assembly:
         telemetry=telemetry,
     )
     return Assembly(
-        config, clock, store, stages, requests, alerts, downlinks, telemetry, model_name
-    )
+        config, clock, store, stages, requests, alerts, downlinks, telemetry,
+        codecs, assignments, payloads, model_name,
+    )  # fmt: skip
 
 
 def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:

@@ -222,19 +222,52 @@ class ChannelConfig(Section):
     offset: float = 0.0
 
 
-class ProfileConfig(Section):
+class CodecChoice(Section):
+    """Which codec decodes a device, by name or by vendor and model, and whose decoding goes.
+
+    `decoding` is "" for what `[codecs]` says. `variables` are handed to the codec.
+    """
+
+    codec: str = ""
+    vendor: str = ""
+    model: str = ""
+    decoding: Literal["", "auto", "server", "own"] = ""
+    variables: dict[str, str] = {}
+
+
+class ProfileConfig(CodecChoice):
     """`[profiles."NAME"]`: what holds for every device of a ChirpStack device profile."""
 
     channels: dict[str, ChannelConfig] = {}
 
 
-class DeviceConfig(Section):
+class DeviceConfig(CodecChoice):
     """`[devices.DEVEUI]`: what holds for one device; goes before its profile."""
 
     name: str = ""
     area: str = ""
     channels: dict[str, ChannelConfig] = {}
     command_f_port: Annotated[int, Field(ge=1, le=223)] | None = None
+
+
+class CodecsConfig(Section):
+    """`[codecs]`: how payloads become objects where the network server does not do it.
+
+    `decoding` is `auto` (the server's object where there is one, else ours), `server` or `own`.
+    With `compare`, both are made where both can be, and disagreements are counted and shown.
+    A script may use `time_ms` of CPU time per message and `memory_mb`; `isolated` gives every
+    message of every script a context of its own.
+    """
+
+    folder: Path = Path("/var/lib/lora-gateway/codecs")
+    decoding: Literal["auto", "server", "own"] = "auto"
+    compare: bool = True
+    fetch: bool = True
+    reload_s: Seconds = 5.0
+    time_ms: Annotated[int, Field(ge=5, le=5000)] = 100
+    memory_mb: Annotated[int, Field(ge=1, le=256)] = 8
+    isolated: bool = False
+    alert_after: Annotated[int, Field(ge=1, le=1000)] = 3
 
 
 class DownlinkConfig(Section):
@@ -275,6 +308,7 @@ class Config(Section):
     inference: InferenceConfig = InferenceConfig()
     alerts: AlertsConfig = AlertsConfig()
     downlink: DownlinkConfig = DownlinkConfig()
+    codecs: CodecsConfig = CodecsConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()
     profiles: dict[str, ProfileConfig] = {}

@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from gateway.codecs import PayloadDecoder
 from gateway.config import Config
 from gateway.control import CommandParser, DownlinkTracker, Target, refused
 from gateway.errors import BadInput, CommandRefused
@@ -56,8 +58,10 @@ class Requests:
         config: Config,
         downlinks: DownlinkTracker,
         lookup: Callable[[str], Downlink | None],
+        payloads: PayloadDecoder,
     ) -> None:
         self._config = config
+        self._payloads = payloads
         self._base = config.mqtt.base + "/"
         self._hello = f"{config.mqtt.home_assistant_prefix}/status"
         self._parser = CommandParser(config.downlink, lambda one: downlinks.get(one) or lookup(one))
@@ -122,7 +126,22 @@ class Requests:
             application_id=info.application_id,
             profile=info.profile,
             f_port=settings.command_f_port if settings else None,
+            encode=partial(self._encode, info),
         )
+
+    def _encode(
+        self, info: DeviceInfo, command: Mapping[str, Json], f_port: int | None
+    ) -> tuple[bytes, int | None] | None:
+        """Encode with the device's own codec; one that only decodes leaves it to the server."""
+        try:
+            encoded = self._payloads.encode(info, command, f_port)
+        except BadInput as error:
+            if error.reason == "codec_no_function":
+                return None
+            raise CommandRefused(
+                "codec", f"The device's codec refuses it: {error.detail}"
+            ) from None
+        return (encoded.data, encoded.f_port) if encoded is not None else None
 
     def _question(self, verb: str, delivery: Delivery) -> Question:
         if delivery.retained:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.alerts import AlertEngine
+from gateway.codecs import PayloadDecoder
 from gateway.config import Config
 from gateway.control import DownlinkTracker
 from gateway.devices import Device, DeviceBook
@@ -76,6 +77,7 @@ class Stages:
         clock: Clock,
         store: Store,
         decoders: Mapping[str, Decode],
+        payloads: PayloadDecoder,
         readings_of: ReadingsOf,
         windows: WindowBank,
         detector: Detector | None,
@@ -88,6 +90,7 @@ class Stages:
         self._clock = clock
         self._store = store
         self._decoders = decoders
+        self._payloads = payloads
         self._readings_of = readings_of
         self._windows = windows
         self._detector = detector
@@ -162,6 +165,7 @@ class Stages:
         if self.devices.is_repeat(uplink):
             self._telemetry.uplink_duplicate(device.info.dev_eui, uplink.f_cnt)
             return
+        uplink = self._decoded(uplink, outcome)
         readings, leaves = self._readings_of(uplink)
         for reason, key in leaves:
             self._put_aside_leaf(outcome, uplink, reason, key)
@@ -174,6 +178,28 @@ class Stages:
         device.last_seen_s = max(device.last_seen_s, uplink.received_s)
         outcome.touched[device.info.dev_eui] = device
         pending.append(_Pending(uplink, device, readings, late))
+
+    def _decoded(self, uplink: Uplink, outcome: Outcome) -> Uplink:
+        """Return the uplink with what its bytes say; a codec's failure is put aside beside it."""
+        payload = self._payloads.decode(uplink)
+        if not payload.codec:
+            return uplink
+        for reason, key in payload.rejects:
+            self._put_aside_leaf(outcome, uplink, reason, key)
+        if payload.failure is None:
+            self._telemetry.payload_decoded(
+                payload.codec, uplink.device.dev_eui, payload.differences
+            )
+        else:
+            self._telemetry.payload_failed(payload.codec)
+            self._put_aside_payload(outcome, uplink, payload.codec, payload.failure)
+        outcome.alerts.extend(
+            self._alerts.decoded(
+                uplink.device, payload.codec, payload.failure, uplink.received_s,
+                late=self._is_late(uplink),
+            )
+        )  # fmt: skip
+        return payload.uplink
 
     def _take_other(
         self, event: Join | DeviceStatus | DeviceLocation, device: Device, outcome: Outcome
@@ -290,13 +316,28 @@ class Stages:
         self._telemetry.put_aside(rejected)
         outcome.rejected.append(rejected)
 
+    def _put_aside_payload(
+        self, outcome: Outcome, uplink: Uplink, codec: str, error: BadInput
+    ) -> None:
+        """Keep a payload that its codec could not decode; the uplink itself goes on without it."""
+        about = f"{uplink.device.dev_eui} FCnt {uplink.f_cnt} FPort {uplink.f_port}"
+        self._aside(
+            outcome, uplink, error.reason, f"{codec}: {error.detail} ({about})", uplink.data
+        )
+
     def _put_aside_leaf(self, outcome: Outcome, uplink: Uplink, reason: str, key: str) -> None:
+        about = f"{uplink.device.dev_eui} FCnt {uplink.f_cnt}"
+        self._aside(outcome, uplink, reason, f"{about}: {key}", b"")
+
+    def _aside(
+        self, outcome: Outcome, uplink: Uplink, reason: str, detail: str, payload: bytes
+    ) -> None:
         rejected = Rejected(
             reason=reason,
-            detail=f"{uplink.device.dev_eui} FCnt {uplink.f_cnt}: {key}"[:200],
+            detail=detail[:200],
             source="codec",
             topic=uplink.device.dev_eui,
-            payload=b"",
+            payload=payload,
             received_s=uplink.received_s,
         )
         self._telemetry.put_aside(rejected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -29,6 +29,7 @@ class Telemetry:
         self.counts: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
+        self.codecs: dict[str, Counter[str]] = {}
         self.recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
         self.last_error = ""
 
@@ -50,6 +51,34 @@ class Telemetry:
         """Count one uplink that is stored and shown, but raises nothing."""
         self.counts["late"] += 1
         self.log.debug("uplink_late", dev_eui=dev_eui, f_cnt=f_cnt)
+
+    def payload_decoded(self, codec: str, dev_eui: str, differences: Sequence[str]) -> None:
+        """Count one payload that our codec decoded, and whether the server disagrees with it."""
+        counts = self.codecs.setdefault(codec, Counter())
+        counts["decoded"] += 1
+        if not differences:
+            return
+        counts["disagreed"] += 1
+        if counts["disagreed"] in {1, 10, 100, 1000, 10000}:
+            self.log.warning(
+                "codec_disagrees",
+                codec=codec,
+                dev_eui=dev_eui,
+                differences=list(differences),
+                total=counts["disagreed"],
+            )
+
+    def payload_failed(self, codec: str) -> None:
+        """Count one payload that a codec could not decode."""
+        self.codecs.setdefault(codec, Counter())["failed"] += 1
+
+    def codec_said(self, codec: str, level: str, text: str) -> None:
+        """Log a line of a codec's console."""
+        self.log.debug("codec_said", codec=codec, level_of_script=level, text=text)
+
+    def codecs_reloaded(self, names: Sequence[str], broken: Mapping[str, str]) -> None:
+        """Log that codecs were written anew, and which of them do not open."""
+        self.log.info("codecs_reloaded", names=list(names), broken=dict(broken))
 
     def windows_scored(self, scored: int) -> None:
         """Count windows that went through the model."""

@@ -78,7 +78,9 @@ class Uplink:
     """One radio message from a device.
 
     `id` is the network server's `deduplicationId` (or one made from device session and FCnt);
-    `object` is the server's decoding of `data`, None without a codec. `time_s` is the best known
+    `object` is the decoding of `data`, the server's or ours, None without a codec; `object_units`
+    are the units that our codec states, by dotted key, and `normalized` what it gives in The Things
+    Network's normalized form. `time_s` is the best known
     time of the transmission; `clock_suspect` says the radio gateway's clock was wrong and the
     server's was used.
     """
@@ -100,6 +102,8 @@ class Uplink:
     confirmed: bool = False
     adr: bool = False
     clock_suspect: bool = False
+    object_units: Mapping[str, str] = field(default_factory=dict)
+    normalized: tuple[Mapping[str, Json], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -517,6 +521,10 @@ class ScriptEngine(Protocol):
 
     def close(self, number: int) -> None:
         """Forget a script."""
+        ...
+
+    def stop(self) -> None:
+        """Give back everything; a later call starts anew."""
         ...
 
 

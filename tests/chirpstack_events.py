@@ -6,6 +6,7 @@ the nested `gw.*` and `common.*` messages leave defaults out.
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from collections.abc import Mapping
@@ -26,9 +27,15 @@ def uplink_id(dev_eui: str, f_cnt: int) -> str:
 
 
 def up(
-    dev_eui: str, f_cnt: int, time_s: float, values: Mapping[str, object] | None
+    dev_eui: str,
+    f_cnt: int,
+    time_s: float,
+    values: Mapping[str, object] | None,
+    *,
+    data: bytes = bytes.fromhex("0d48000008cf038901e110"),
+    f_port: int = 2,
 ) -> tuple[str, bytes]:
-    """Return topic and payload of one uplink whose codec gave `values`."""
+    """Return topic and payload of one uplink of `data`, whose codec gave `values`."""
     event: dict[str, object] = {
         "deduplicationId": uplink_id(dev_eui, f_cnt),
         "time": _rfc3339(time_s),
@@ -48,9 +55,9 @@ def up(
         "adr": True,
         "dr": 5,
         "fCnt": f_cnt,
-        "fPort": 2,
+        "fPort": f_port,
         "confirmed": False,
-        "data": "DUgAAAjPA4kB4RA=",
+        "data": base64.b64encode(data).decode(),
         "rxInfo": [
             {
                 "gatewayId": "0016c001f153a14c",

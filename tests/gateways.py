@@ -108,4 +108,5 @@ async def bench(
     try:
         yield made
     finally:
+        made.assembly.codecs.close()
         await made.store.close()

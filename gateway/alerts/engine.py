@@ -1,8 +1,8 @@
 """The one way in: facts and verdicts of each uplink, and the passing of time, to alert events.
 
 What comes out is a function of the sequence of calls alone: the same input again gives the same
-ids. The rules, in the order they are asked: `silence`, the user's thresholds and physical ranges,
-the model. Each holds its own open alerts and begins and ends them in one shared book.
+ids. The rules: codecs that fail, `silence`, the user's thresholds and physical ranges, the model.
+Each holds its own open alerts and begins and ends them in one shared book.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from gateway.alerts.episodes import ModelRule
 from gateway.alerts.silence import RULE as SILENCE_RULE
 from gateway.alerts.silence import SITE_RULE, SilenceRule
 from gateway.alerts.thresholds import PHYSICAL, ThresholdRule, limits_of
+from gateway.alerts.undecoded import RULE as CODEC_RULE
+from gateway.alerts.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
 from gateway.config import Config
-from gateway.errors import ConfigError
+from gateway.errors import BadInput, ConfigError
 from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Verdict
 
-_RESERVED = frozenset({MODEL_RULE, SILENCE_RULE, SITE_RULE})
+_RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE})
 
 
 class AlertEngine:
@@ -47,6 +49,7 @@ class AlertEngine:
         limits = (*limits_of(config.alerts.threshold), *PHYSICAL)
         self._thresholds = ThresholdRule(self._book, limits)
         self._model = ModelRule(self._book, self._water, model_name)
+        self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._orphans: list[Alert] = []
 
     def heard(
@@ -79,6 +82,18 @@ class AlertEngine:
         units = {reading.channel: reading.unit for reading in readings}
         return events + self._model.consider(device, verdicts, units, now_s)
 
+    def decoded(
+        self,
+        device: DeviceInfo,
+        codec: str,
+        failure: BadInput | None,
+        now_s: float,
+        *,
+        late: bool = False,
+    ) -> list[AlertEvent]:
+        """Take how a codec fared with one payload; a late one says nothing about now."""
+        return [] if late else self._codecs.decoded(self._named(device), codec, failure, now_s)
+
     def tick(self, now_s: float) -> list[AlertEvent]:
         """Look at what is missing: silent devices, and alerts nobody feeds any more."""
         events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
@@ -108,6 +123,8 @@ class AlertEngine:
                 self._silence.restore_alert(alert)
             elif alert.rule in self._thresholds.names and alert.reason:
                 self._thresholds.restore(alert)
+            elif alert.rule == CODEC_RULE and alert.reason:
+                self._codecs.restore(alert)
             else:
                 self._orphans.append(alert)
 
@@ -126,6 +143,7 @@ class AlertEngine:
             self._silence.forget(dev_eui)
             + self._thresholds.forget(dev_eui)
             + self._model.forget(dev_eui)
+            + self._codecs.forget(dev_eui)
         )
 
     def open(self) -> list[Alert]:

@@ -7,7 +7,8 @@ a number belongs) keeps the key's own name as its channel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from gateway.codecs.dictionary import KeyDictionary, Meaning, default_dictionary
@@ -17,11 +18,13 @@ from gateway.codecs.values import fit, plain, unusable
 from gateway.config import Config
 from gateway.types import (
     Channel,
+    DeviceInfo,
     DeviceLocation,
     DeviceStatus,
     Json,
     Reading,
     ReadingKind,
+    Scalar,
     Uplink,
 )
 
@@ -76,29 +79,46 @@ class ReadingMapper:
         batch = _Batch(event)
         for key, raw in _link_values(event):
             batch.add(_LINK[key], raw)
-        if isinstance(event, Uplink) and event.object is not None:
-            values = self._values(event, batch.rejects)
-            places = self._planner.plan(event.device, [key for key, _ in values])
-            units = dict(_stated_units(values))
-            for key, raw in values:
-                place = places[key]
-                if units and (unit := units.get(key.rpartition(".")[0])) is not None:
-                    place = self._restated(place, unit)
-                batch.add(place, raw)
+        if isinstance(event, Uplink):
+            for row in event.normalized:
+                self._add(event.device, row, {}, batch)
+            batch.settled = frozenset(batch.values)
+            if event.object is not None:
+                self._add(event.device, event.object, event.object_units, batch)
         return batch.readings, batch.rejects
+
+    def _add(
+        self,
+        device: DeviceInfo,
+        tree: Mapping[str, Json],
+        stated: Mapping[str, str],
+        batch: _Batch,
+    ) -> None:
+        values = self._values(tree, batch.rejects)
+        places = self._planner.plan(device, [key for key, _ in values])
+        units = dict(_stated_units(values))
+        for key, raw in values:
+            place = places[key]
+            if units and (unit := units.get(key.rpartition(".")[0])) is not None:
+                place = self._restated(place, unit)
+            elif (unit := stated.get(key)) is not None:
+                place = self._in_unit(place, unit)
+            batch.add(place, raw)
 
     def _restated(self, place: Place, unit: str) -> Place:
         """Take the payload's word for the unit of `{"value": …, "unit": …}`."""
-        if not place.key.endswith(_VALUE_ENDS):
-            return place
+        return self._in_unit(place, unit) if place.key.endswith(_VALUE_ENDS) else place
+
+    def _in_unit(self, place: Place, unit: str) -> Place:
+        """Lead values in this unit to their channel; where that is not known they keep the unit."""
         meaning = self._dictionary.restate(place.meaning, unit)
         if meaning is None:
-            meaning = Meaning(place.own, unit, rank=place.meaning.rank)
+            meaning = Meaning(place.own, unit, place.meaning.kind, rank=place.meaning.rank)
         return replace(place, meaning=meaning)
 
-    def _values(self, event: Uplink, rejects: list[Reject]) -> list[tuple[str, Json]]:
+    def _values(self, tree: Mapping[str, Json], rejects: list[Reject]) -> list[tuple[str, Json]]:
         values: list[tuple[str, Json]] = []
-        for key, value in leaves(event.object or {}):
+        for key, value in leaves(tree):
             if value is None:
                 continue
             if len(values) >= self._most:
@@ -118,13 +138,18 @@ def _stated_units(values: Iterable[tuple[str, Json]]) -> Iterator[tuple[str, str
 
 
 class _Batch:
-    """The readings of one event as they gather: each channel once."""
+    """The readings of one event as they gather: each channel once.
+
+    `settled` are channels that the codec's own normalization filled: what says the same again under
+    a maker's name adds nothing.
+    """
 
     def __init__(self, event: Measured) -> None:
         self.readings: list[Reading] = []
         self.rejects: list[Reject] = []
+        self.values: dict[str, Scalar] = {}
+        self.settled: frozenset[str] = frozenset()
         self._event = event
-        self._taken: set[str] = set()
 
     def add(self, place: Place, raw: Json) -> None:
         if (reason := unusable(raw)) is not None:
@@ -134,6 +159,8 @@ class _Batch:
         fitted = fit(meaning, raw)
         channel, unit = (meaning.channel, meaning.unit) if fitted else (place.own, "")
         value, kind = fitted or plain(raw)
+        if channel in self.settled and _alike(value, self.values[channel]):
+            return
         reading = Reading(
             dev_eui=self._event.device.dev_eui,
             channel=self._free(channel, place.own),
@@ -144,15 +171,21 @@ class _Batch:
             key=place.key,
         )
         self.readings.append(reading)
+        self.values[reading.channel] = value
 
     def _free(self, channel: str, own: str) -> Channel:
-        name = own if channel in self._taken else channel
+        name = own if channel in self.values else channel
         count = 1
-        while name in self._taken:
+        while name in self.values:
             count += 1
             name = channel_name(f"{own}_{count}")
-        self._taken.add(name)
         return Channel(name)
+
+
+def _alike(one: Scalar, other: Scalar) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return math.isclose(one, other, rel_tol=1e-6)
 
 
 def _link_values(event: Measured) -> list[tuple[str, Json]]:

@@ -111,6 +111,8 @@ class _Desk:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._working is not None:
+            self._working[0].codecs.close()
         await self._store.close()
 
     async def take(self, item: Delivery | Rejected) -> None:

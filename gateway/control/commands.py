@@ -16,7 +16,7 @@ published, so `by` is a claim; who may command is for the broker's access list t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from gateway.config import DownlinkConfig
 from gateway.control.forms import Form, bytes_of, identity_of, moment_s, read_form
 from gateway.control.rate import RateLimit
 from gateway.errors import CommandRefused
-from gateway.types import DevEui, Downlink, DownlinkState
+from gateway.types import DevEui, Downlink, DownlinkState, Json
 
 MAX_COMMAND_BYTES = 8192
 MAX_AGE_S = 300.0
@@ -35,13 +35,21 @@ OBJECT_DETAIL = (
 _PORTS = range(1, 224)
 
 
+Encode = Callable[[Mapping[str, Json], int | None], tuple[bytes, int | None] | None]
+"""A command object and its port -> bytes and the codec's port; None leaves it to the server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What must be known of a device to command it. `f_port` is its configured default."""
+    """What must be known of a device to command it. `f_port` is its configured default.
+
+    `encode` is the device's own codec here; it raises CommandRefused for what it cannot encode.
+    """
 
     application_id: str
     profile: str = ""
     f_port: int | None = None
+    encode: Encode | None = None
 
 
 def parse_set(
@@ -77,21 +85,25 @@ def parse_set(
         raise CommandRefused("too_large", f"A command may have {MAX_COMMAND_BYTES} bytes.")
     form = read_form(key, payload)
     _check_fresh(form, now_s)
-    data = bytes_of(form)
+    data, codec_port = bytes_of(form), None
+    if form.object is not None and target.encode is not None:
+        encoded = target.encode(form.object, form.f_port)
+        data, codec_port = encoded or (data, None)
+    by_server = form.object is not None and not data
     return Downlink(
         id=identity_of(form, _seed(dev_eui, key, payload, now_s)),
         dev_eui=DevEui(dev_eui),
         application_id=target.application_id,
-        f_port=_port(form.f_port, target),
+        f_port=_port(form.f_port if form.f_port is not None else codec_port, target),
         data=data,
-        object=form.object,
+        object=form.object if by_server else None,
         confirmed=form.confirmed,
         expires_s=_expiry_s(form, now_s, config),
         created_s=now_s,
         changed_s=now_s,
         state=DownlinkState.ACCEPTED,
         by=form.by,
-        detail=OBJECT_DETAIL if form.object is not None else "",
+        detail=OBJECT_DETAIL if by_server else "",
     )
 
 

@@ -122,7 +122,7 @@ class ScriptProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"PATH": os.defpath, "MALLOC_ARENA_MAX": "1"},
+            env={"PATH": os.defpath, "MALLOC_ARENA_MAX": "1", "TZ": "UTC"},
             bufsize=0,
         )
         self._poll = select.poll()
@@ -185,6 +185,10 @@ class InProcessScripts:
     def close(self, number: int) -> None:
         """Forget a codec."""
         self._ask(child.CLOSE, number, "")
+
+    def stop(self) -> None:
+        """Forget all."""
+        self._child = child.Scripts()
 
     def _ask(self, op: int, number: int, body: str) -> str:
         status, text, _ = self._child.handle(op, number, body.encode("utf-8", "replace"))

@@ -95,6 +95,8 @@ REASONS: Mapping[str, str] = {
     "codec_checksum": "the payload's checksum is wrong",
     "codec_unknown_type": "the payload has a type that this format does not define",
     "codec_out_of_range": "a value does not fit its field",
+    "codec_unknown": "there is no codec of this name",
+    "codec_resting": "the codec met its limits too often and is left alone for a while",
     "codec_unknown_key": "a command names a key that the codec does not have",
 }
 """Why a codec gives nothing, in words for a person."""

@@ -146,14 +146,26 @@ def frame_input(frame: Frame) -> dict[str, Json]:
 
 
 # What a codec may do to objects that outlive a message; then every message gets a new context.
-_LASTING = re.compile(
-    r"__(proto|define|lookup)|\bsetPrototypeOf\b|\bgetPrototypeOf\b|\bdefinePropert|\beval\b"
-    r"|\bFunction\b|\bconstructor\b|\bReflect\b|\bglobalThis\b|\bSymbol\b|\bassign\s*\("
-    r"|\.\s*prototype\s*(?:\.\s*[\w$]+|\[[^\]]*\])\s*(?:[-+*/%&|^?]{0,3}=(?!=)|\+\+|--)"
-    r"|\bprototype\s*\]|\.\s*prototype\s*(?:[,;)]|=(?!=))"
-    r"|\b(?:Array|Boolean|BigInt|Date|Error|JSON|Map|Math|Number|Object|Promise|Proxy|RegExp|Set|String"
-    r"|Buffer|console|\w+Array|DataView)\s*(?:\.\s*[\w$]+|\[[^\]]*\])\s*(?:[-+*/%&|^?]{0,3}=(?!=)|\+\+|--)"
+# Too much here costs half a millisecond of an idle process; too little would cost correctness.
+_BUILTIN = (
+    r"(?:Object|Function|\w*Error|DOMException|Iterator|\w*Array|ArrayBuffer|SharedArrayBuffer|DataView"
+    r"|Atomics|Number|Boolean|String|Math|Reflect|Symbol|BigInt|Date|RegExp|JSON|Proxy|Map|Set|WeakMap"
+    r"|WeakSet|WeakRef|FinalizationRegistry|Promise|\w*DisposableStack|Buffer|TextDecoder|TextEncoder"
+    r"|console|performance|parseInt|parseFloat|isNaN|isFinite|queueMicrotask|(?:de|en)codeURI\w*"
+    r"|escape|unescape|eval|atob|btoa|undefined|NaN|Infinity)"
 )
+_MEMBER = r"\s*(?:\.\s*[\w$]+|\[[^\]]*\])"
+_ASSIGNED = r"\s*(?:[-+*/%&|^?<>]{0,3}=(?![=>])|\+\+|--)"
+_LASTING = re.compile(
+    "|".join((
+        r"__(?:proto|define|lookup)",
+        r"\b(?:setPrototypeOf|getPrototypeOf|definePropert\w*|eval|Function|constructor|Reflect)\b",
+        r"\b(?:globalThis|Symbol)\b|\bassign\s*\(|\bprototype\s*\]",
+        rf"\.\s*prototype(?:{_MEMBER})?{_ASSIGNED}|\.\s*prototype\s*[,;)]",
+        rf"(?<![.\w$]){_BUILTIN}(?:{_MEMBER})?{_ASSIGNED}",
+    ))
+)  # fmt: skip
+
 
 # --- the text ----------------------------------------------------------------------------------
 
