@@ -23,12 +23,12 @@ MAX_DEPTH = 4
 """Groups stand no deeper than this within each other."""
 
 
-class Misplaced(ValueError):
+class FieldError(ValueError):
     """A field cannot be as it is written; `str(error)` says which, why, and what to do."""
 
 
 def compile_fields(fields: Sequence[FieldModel], place: Place) -> tuple[Step, ...]:
-    """Return the steps that read fields in their order; raises `Misplaced`."""
+    """Return the steps that read fields in their order; raises `FieldError`."""
     steps: list[Step] = []
     in_a_row = False
     for field in fields:
@@ -43,10 +43,10 @@ def compile_fields(fields: Sequence[FieldModel], place: Place) -> tuple[Step, ..
 def _compile_named(field: FieldModel, place: Place) -> Step:
     try:
         return _compile_field(field, place)
-    except Misplaced:
+    except FieldError:
         raise
     except ValueError as error:
-        raise Misplaced(f"field `{key_of(field, place) or field.type}`: {error}") from None
+        raise FieldError(f"field `{key_of(field, place) or field.type}`: {error}") from None
 
 
 def _compile_field(field: FieldModel, place: Place) -> Step:
@@ -128,7 +128,8 @@ def _compile_list(field: FieldModel, place: Place) -> Step:
     def read(scan: Scan) -> None:
         first, out, raw = scan.first, scan.out, scan.raw
         scan.at = scan.position(field.at)
-        left, entries = turns(scan), []
+        entries: list[Json] = []
+        left = turns(scan)
         try:
             while scan.at < scan.end if left is None else len(entries) < left:
                 scan.turn()

@@ -109,9 +109,7 @@ def scaling_of(field: FieldModel) -> Scaling | None:
         return None
     if decimals is None and not field.polynomial and not field.type.startswith("f"):
         decimals = natural_decimals(field.scale, field.divide, field.offset)
-    return Scaling(
-        field.scale, field.divide, field.offset, tuple(field.polynomial or ()), decimals
-    )
+    return Scaling(field.scale, field.divide, field.offset, tuple(field.polynomial or ()), decimals)
 
 
 def natural_decimals(scale: float, divide: float, offset: float) -> int | None:
