@@ -25,12 +25,13 @@ def encode(command: dict[str, Any]) -> bytes:
 
 
 def decode_or_reason(data: bytes) -> str | None:
+    found = None
     try:
         json.dumps(decode(data), allow_nan=False)
     except BadInput as error:
-        assert error.reason in REASONS
-        return error.reason
-    return None
+        found = error.reason
+    assert found is None or found in REASONS
+    return found
 
 
 def test_the_servers_own_vector_decodes_to_what_the_server_says() -> None:
@@ -140,7 +141,7 @@ OBJECTS = st.fixed_dictionaries(
     {},
     optional={
         table: st.dictionaries(
-            st.integers(0, 255).map(str), item_of(values), min_size=1, max_size=2
+            st.integers(0, 255).map(str), item_of(values), min_size=1, max_size=1
         )
         for table, values in TYPES.values()
     },
@@ -149,13 +150,7 @@ OBJECTS = st.fixed_dictionaries(
 
 @given(OBJECTS)
 def test_what_is_encoded_comes_back_within_one_step(command: dict[str, Any]) -> None:
-    try:
-        data = encode(command)
-    except BadInput as error:
-        assert error.reason == "codec_out_of_range"
-        assert "more than a frame" in error.detail
-        return
-    back = decode(data)
+    back = decode(encode(command))
     assert back.keys() == command.keys()
     for table, values in TYPES.values():
         for channel, item in command.get(table, {}).items():
