@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of Cayenne LPP; needs atheris, run by hand:
+"""Coverage-guided fuzzing of Cayenne LPP.
 
 python tests/fuzz/fuzz_cayenne.py -max_total_time=300
 """

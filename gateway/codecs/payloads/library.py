@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.codecs.payloads import folder as codec_folder
 from gateway.codecs.payloads.builtin import builtin_names, builtin_text
-from gateway.codecs.payloads.cayenne_lpp import CayenneLppCodec
+from gateway.codecs.payloads.cayenne_lpp import CayenneLpp
 from gateway.codecs.payloads.contract import PayloadCodec
 from gateway.codecs.payloads.javascript import JavaScriptCodec, Log
 from gateway.codecs.payloads.layout import parse_layout
@@ -24,7 +24,7 @@ from gateway.errors import BadInput
 from gateway.types import ScriptEngine
 
 FORMATS: Mapping[str, Callable[[], PayloadCodec]] = {
-    "cayenne_lpp": CayenneLppCodec,
+    "cayenne_lpp": CayenneLpp,
     "raw": RawCodec,
 }
 SERVER = "chirpstack/"
