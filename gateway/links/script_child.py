@@ -203,6 +203,7 @@ def awaited(poll: select.poll) -> bool:
     while time.perf_counter() < until_s:
         if poll.poll(0):
             return True
+        os.sched_yield()  # where both share a processor, the other end needs it
     return False
 
 
