@@ -1,0 +1,57 @@
+"""The names in a layout: which keys a message gives, their units, and whether they can stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gateway.codecs.payloads.layout_model import FieldModel, MessageModel
+
+
+def leaves(fields: Iterable[FieldModel], prefix: str = "") -> Iterator[tuple[str, FieldModel]]:
+    """Yield every field that has a key, also those within groups, with its dotted key."""
+    for field in fields:
+        key = prefix + (field.name or "")
+        if field.flags is not None:
+            stem = f"{key}." if field.name else prefix
+            yield from ((stem + flag, field) for flag in field.flags.values())
+        elif field.type == "group":
+            yield from leaves(field.field, f"{key}." if field.name else prefix)
+        elif field.name:
+            yield key, field
+
+
+def message_leaves(message: MessageModel) -> Iterator[tuple[str, FieldModel]]:
+    """Yield every field of a message and its items, with its dotted key."""
+    yield from leaves(message.field)
+    for item in message.item:
+        yield from leaves(item.field, f"{item.collect}." if item.collect else "")
+
+
+def check_names(keys: Iterable[str]) -> None:
+    """Raise `ValueError` when one key would be both a value and the table around another."""
+    known = set(keys)
+    for key in sorted(known):
+        parts = key.split(".")
+        for size in range(1, len(parts)):
+            table = ".".join(parts[:size])
+            if table in known:
+                raise ValueError(f"`{table}` is a value, so `{key}` cannot stand in it: rename one")
+
+
+def check_references(fields: Sequence[FieldModel], known: set[str], prefix: str = "") -> None:
+    """Raise `ValueError` where a condition or a count names no field that was read before."""
+    for field in fields:
+        wanted = [each.field for each in field.when if each.field]
+        if isinstance(field.repeat, str) and field.repeat != "end":
+            wanted.append(field.repeat)
+        for name in wanted:
+            if name not in known and prefix + name not in known:
+                raise ValueError(
+                    f"`{field.name or field.type}` refers to `{name}`, which no field before it has"
+                )
+        key = prefix + (field.name or "")
+        if field.type == "group":
+            inner = "" if field.repeat is not None else f"{key}." if field.name else prefix
+            check_references(field.field, known, inner)
+        elif field.name or field.flags:
+            known.add(key)
