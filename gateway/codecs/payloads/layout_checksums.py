@@ -72,6 +72,7 @@ CHECKSUMS: Mapping[str, tuple[int, Callable[[bytes], int]]] = {
     "crc16-xmodem": (2, Crc(16, 0x1021, 0, reflected=False)),
     "crc16-modbus": (2, Crc(16, 0x8005, 0xFFFF, reflected=True)),
     "crc16-arc": (2, Crc(16, 0x8005, 0, reflected=True)),
+    "crc16-kermit": (2, Crc(16, 0x1021, 0, reflected=True)),
     "crc32": (4, Crc(32, 0x04C11DB7, 0xFFFFFFFF, reflected=True, final=0xFFFFFFFF)),
 }
 """Name -> its size in bytes, and the function."""

@@ -236,6 +236,8 @@ def _refuse_unfit(field: FieldModel) -> None:
     unfit = UNFIT & field.model_fields_set
     if field.type == "group":
         raise Misplaced(f"{what}: a command has no groups: give its fields dotted names")
+    if field.type in {"version", "split"}:
+        raise Misplaced(f"{what}: a command has no type `{field.type}`")
     if unfit:
         raise Misplaced(f"{what}: a command has no `{min(unfit)}`: remove it")
     if field.at is not None and field.at < 0:

@@ -15,6 +15,7 @@ from gateway.codecs.payloads.layout_numeric import (
     compile_float,
     compile_integer,
 )
+from gateway.codecs.payloads.layout_parts import compile_split, compile_version
 from gateway.codecs.payloads.layout_scan import Finished, Scan, Step
 from gateway.errors import BadInput
 from gateway.types import Json
@@ -237,5 +238,7 @@ _COMPILERS: Mapping[str, Callable[[FieldModel, Place], Step]] = {
     "const": _compile_const,
     "skip": _compile_skip,
     "bytes": _compile_bytes,
+    "version": compile_version,
+    "split": compile_split,
     "group": _compile_group,
 }

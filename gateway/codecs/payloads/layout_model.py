@@ -43,6 +43,9 @@ KEYS_BY_TYPE: Mapping[str, frozenset[str]] = {
     "skip": frozenset({"size"}),
     "const": frozenset({"value"}),
     "bytes": frozenset({"value"}),
+    "version": frozenset({"size", "mask", "parts", "prefix"}),
+    "split": frozenset({"size", "whole", "tenths", "negative"})
+    | {"invalid", "scale", "divide", "offset", "decimals", "min", "max", "unit"},
     "group": frozenset({"field", "repeat"}),
 }
 """Type -> the keys that mean something with it, beside `COMMON_KEYS`."""
@@ -53,6 +56,8 @@ NEEDED: Mapping[str, str] = {
     "skip": "size",
     "const": "value",
     "bytes": "value",
+    "version": "parts",
+    "split": "whole",
     "group": "field",
 }
 """Type -> the key that it cannot do without."""
@@ -174,7 +179,7 @@ class ChecksumModel(Part):
 
     type: Literal[
         "sum8", "xor8", "crc8", "crc8-maxim", "crc16-ccitt-false", "crc16-xmodem"
-    ] | Literal["crc16-modbus", "crc16-arc", "crc32"]
+    ] | Literal["crc16-modbus", "crc16-arc", "crc16-kermit", "crc32"]
     at: Position
     from_: Position = Field(default=0, alias="from")
     to: Position | None = None
@@ -213,6 +218,11 @@ class FieldModel(Part):
     repeat: Annotated[int, Field(ge=1, le=MAX_PAYLOAD)] | Name | None = None
     field: Annotated[list[FieldModel], Field(max_length=256)] = []
     value: Scalar | Annotated[list[Byte], Field(max_length=MAX_PAYLOAD)] | None = None
+    parts: Annotated[list[Annotated[int, Field(ge=1, le=32)]], Field(max_length=8)] = []
+    prefix: Label = ""
+    whole: Annotated[int, Field(ge=1, lt=2**64)] | None = None
+    tenths: Annotated[int, Field(ge=1, lt=2**64)] | None = None
+    negative: Annotated[int, Field(ge=1, lt=2**64)] | None = None
     default: Scalar | None = None
 
     @model_validator(mode="after")
