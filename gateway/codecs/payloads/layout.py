@@ -101,8 +101,9 @@ def _messages(model: LayoutModel, name: str) -> Iterator[Message]:
     for index, message in enumerate(model.message):
         try:
             tables = {item.collect for item in message.item if item.collect}
-            keys = {key for key, _ in message_leaves(message)}
-            check_names(keys | (tables if not tables & keys else set()))
+            lists = tuple(f"{table}." for table in tables)
+            keys = {key for key, _ in message_leaves(message) if not key.startswith(lists)}
+            check_names(keys | tables)
             known: set[str] = set()
             check_references(message.field, known)
             for item in message.item:
