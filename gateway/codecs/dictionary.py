@@ -194,7 +194,9 @@ class KeyDictionary:
                 continue
             before, after = words[:place], words[place + 1 :]
             meaning = self._joined([*before, base, *after])
-            while meaning is None and not base and before and before[-1].casefold() in self._counted:
+            while (
+                meaning is None and not base and before and before[-1].casefold() in self._counted
+            ):
                 before = before[:-1]
                 meaning = self._joined([*before, *after])
             if meaning is not None:
