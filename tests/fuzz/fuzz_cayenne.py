@@ -1,4 +1,6 @@
-"""Coverage-guided fuzzing of Cayenne LPP; needs atheris, run by hand:
+"""Coverage-guided fuzzing of Cayenne LPP.
+
+Needs atheris, run by hand:
 
 python tests/fuzz/fuzz_cayenne.py -max_total_time=300
 """

@@ -30,12 +30,14 @@ class FieldError(ValueError):
 def compile_fields(fields: Sequence[FieldModel], place: Place) -> tuple[Step, ...]:
     """Return the steps that read fields in their order; raises `FieldError`."""
     steps: list[Step] = []
-    in_a_row = False
+    before = None
     for field in fields:
-        is_bits = field.type == "bits"
-        if is_bits and not in_a_row:
+        order = (field.byte_order or place.byte_order) if field.type == "bits" else None
+        if order is not None and before is None:
             steps.append(_align)
-        in_a_row = is_bits
+        elif order != before and order is not None and field.at is field.start_bit is None:
+            raise FieldError(f"field `{field.name}`: bits in a row must be of one `byte_order`")
+        before = order
         steps.append(_compile_named(field, place))
     return tuple(steps)
 

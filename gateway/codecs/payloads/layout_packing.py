@@ -163,9 +163,12 @@ def _pack_float(field: FieldModel, place: Place) -> Pack:
         if not is_number(value) or not low <= value <= high:
             raise out_of_range(field.name or "", wanted)
         try:
-            data = form.pack(value if scaling is None else scaling.raw(value))
-        except (OverflowError, ValueError):
-            raise out_of_range(field.name or "", f"a number that {field.type} can hold") from None
+            raw = float(value) if scaling is None else scaling.raw(value)
+            data = form.pack(raw)
+        except OverflowError:
+            raw = math.inf
+        if not math.isfinite(raw):
+            raise out_of_range(field.name or "", f"a number that {field.type} can hold")
         draft.place(field.at, data)
 
     return pack
