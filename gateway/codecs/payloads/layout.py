@@ -19,7 +19,12 @@ from gateway.codecs.payloads.layout_commands import (
 from gateway.codecs.payloads.layout_complaints import complaint, read_model
 from gateway.codecs.payloads.layout_messages import Message, compile_message, scan_of
 from gateway.codecs.payloads.layout_model import ExampleModel, LayoutModel
-from gateway.codecs.payloads.layout_names import check_names, check_references, message_leaves
+from gateway.codecs.payloads.layout_names import (
+    check_names,
+    check_nesting,
+    check_references,
+    message_leaves,
+)
 from gateway.errors import BadInput
 from gateway.types import Json
 
@@ -100,10 +105,7 @@ def _units(model: LayoutModel) -> dict[str, str]:
 def _messages(model: LayoutModel, name: str) -> Iterator[Message]:
     for index, message in enumerate(model.message):
         try:
-            tables = {item.collect for item in message.item if item.collect}
-            lists = tuple(f"{table}." for table in tables)
-            keys = {key for key, _ in message_leaves(message) if not key.startswith(lists)}
-            check_names(keys | tables)
+            check_names(message)
             known: set[str] = set()
             check_references(message.field, known)
             for item in message.item:
@@ -116,7 +118,7 @@ def _messages(model: LayoutModel, name: str) -> Iterator[Message]:
 def _commands(model: LayoutModel, name: str) -> Iterator[Command]:
     for index, command in enumerate(model.command):
         try:
-            check_names(field.name for field in command.field if field.name)
+            check_nesting(field.name for field in command.field if field.name)
             yield compile_command(command, model.byte_order, model.f_port)
         except ValueError as error:
             raise complaint(name, f"{_title('command', index, command.name)}: {error}") from None

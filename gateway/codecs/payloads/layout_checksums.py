@@ -124,6 +124,4 @@ def checksum_of(model: ChecksumModel | None, byte_order: ByteOrder) -> Checksum 
     if -size < model.at < 0:
         raise ValueError(f"`checksum` has {size} bytes: `at` must be -{size} or less")
     stop = model.at if model.to is None else model.to
-    return Checksum(
-        model.type, model.at, model.from_, stop, model.byte_order or byte_order
-    )
+    return Checksum(model.type, model.at, model.from_, stop, model.byte_order or byte_order)

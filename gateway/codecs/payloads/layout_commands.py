@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD, Decoded, Encoded, Frame
 from gateway.codecs.payloads.layout_checksums import CHECKSUMS, Checksum, checksum_of
-from gateway.codecs.payloads.layout_fields import Misplaced, compile_fields, merged
+from gateway.codecs.payloads.layout_fields import FieldError, compile_fields, merged
 from gateway.codecs.payloads.layout_keep import Place
 from gateway.codecs.payloads.layout_messages import scan_of
 from gateway.codecs.payloads.layout_model import (
@@ -140,7 +140,9 @@ class Commands:
         chosen = self._chosen(values)
         ports = {one.form.f_port for one in chosen}
         if len(ports) > 1:
-            raise BadInput("codec_no_match", "these keys belong on different ports: send them apart")
+            raise BadInput(
+                "codec_no_match", "these keys belong on different ports: send them apart"
+            )
         data = b"".join(one.encode(values) for one in chosen)
         if len(data) > MAX_PAYLOAD:
             raise BadInput("codec_out_of_range", f"{len(data)} bytes are more than a frame carries")
@@ -165,7 +167,9 @@ class Commands:
                     scan.out = merged(out, scan.out)
                     scan.rejects = rejects + scan.rejects
                     return
-        raise BadInput("codec_no_match", f"no command begins with {frame.data[at:at + 8].hex(' ')}")
+        raise BadInput(
+            "codec_no_match", f"no command begins with {frame.data[at : at + 8].hex(' ')}"
+        )
 
     def _chosen(self, values: Mapping[str, Json]) -> list[Command]:
         """Return the command that the keys are for, or several where they may be combined."""
@@ -185,7 +189,9 @@ class Commands:
     def _unknown(self, key: str) -> BadInput:
         keys = [each.key for one in self.known for each in one.form.keys]
         near = difflib.get_close_matches(key[:64], keys, 1)
-        hint = f"; did you mean `{near[0]}`?" if near else f"; it has {', '.join(sorted(set(keys)))}"
+        hint = (
+            f"; did you mean `{near[0]}`?" if near else f"; it has {', '.join(sorted(set(keys)))}"
+        )
         return BadInput("codec_unknown_key", f"there is no `{key[:64]}`{hint}")
 
     def _incomplete(self, given: Collection[str]) -> BadInput:
@@ -235,15 +241,15 @@ def _refuse_unfit(field: FieldModel) -> None:
     what = f"field `{field.name or field.type}`"
     unfit = UNFIT & field.model_fields_set
     if field.type == "group":
-        raise Misplaced(f"{what}: a command has no groups: give its fields dotted names")
+        raise FieldError(f"{what}: a command has no groups: give its fields dotted names")
     if field.type in {"version", "split"}:
-        raise Misplaced(f"{what}: a command has no type `{field.type}`")
+        raise FieldError(f"{what}: a command has no type `{field.type}`")
     if unfit:
-        raise Misplaced(f"{what}: a command has no `{min(unfit)}`: remove it")
+        raise FieldError(f"{what}: a command has no `{min(unfit)}`: remove it")
     if field.at is not None and field.at < 0:
-        raise Misplaced(f"{what}: in a command `at` counts from the front")
+        raise FieldError(f"{what}: in a command `at` counts from the front")
     if field.name and field.name.startswith("_"):
-        raise Misplaced(f"{what}: a command has no hidden fields: use type `bytes` or `skip`")
+        raise FieldError(f"{what}: a command has no hidden fields: use type `bytes` or `skip`")
 
 
 def _part(field: FieldModel, place: Place) -> Part:
@@ -252,9 +258,9 @@ def _part(field: FieldModel, place: Place) -> Part:
         if field.default is not None:
             pack(Draft(), field.default)
     except BadInput as error:
-        raise Misplaced(f"`default` does not fit: {error.detail}") from None
+        raise FieldError(f"`default` does not fit: {error.detail}") from None
     except ValueError as error:
-        raise Misplaced(f"field `{field.name or field.type}`: {error}") from None
+        raise FieldError(f"field `{field.name or field.type}`: {error}") from None
     return Part(field.name or "", field.type == "bits", field.default, pack)
 
 

@@ -58,9 +58,7 @@ def _fits(number: float, wanted: Choice | None, refused: Choice | None) -> bool:
     return (wanted is None or number in wanted) and (refused is None or number not in refused)
 
 
-def _number(
-    condition: ConditionModel, place: Place
-) -> Callable[[Scan], float | None]:
+def _number(condition: ConditionModel, place: Place) -> Callable[[Scan], float | None]:
     if condition.field is not None:
         near, name = place.prefix + condition.field, condition.field
         return lambda scan: scan.raw.get(near, scan.raw.get(name))

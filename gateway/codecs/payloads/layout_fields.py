@@ -24,19 +24,21 @@ MAX_DEPTH = 4
 """Groups stand no deeper than this within each other."""
 
 
-class Misplaced(ValueError):
+class FieldError(ValueError):
     """A field cannot be as it is written; `str(error)` says which, why, and what to do."""
 
 
 def compile_fields(fields: Sequence[FieldModel], place: Place) -> tuple[Step, ...]:
-    """Return the steps that read fields in their order; raises `Misplaced`."""
+    """Return the steps that read fields in their order; raises `FieldError`."""
     steps: list[Step] = []
-    in_a_row = False
+    before = None
     for field in fields:
-        is_bits = field.type == "bits"
-        if is_bits and not in_a_row:
+        order = (field.byte_order or place.byte_order) if field.type == "bits" else None
+        if order is not None and before is None:
             steps.append(_align)
-        in_a_row = is_bits
+        elif order != before and order is not None and field.at is field.start_bit is None:
+            raise FieldError(f"field `{field.name}`: bits in a row must be of one `byte_order`")
+        before = order
         steps.append(_compile_named(field, place))
     return tuple(steps)
 
@@ -44,10 +46,10 @@ def compile_fields(fields: Sequence[FieldModel], place: Place) -> tuple[Step, ..
 def _compile_named(field: FieldModel, place: Place) -> Step:
     try:
         return _compile_field(field, place)
-    except Misplaced:
+    except FieldError:
         raise
     except ValueError as error:
-        raise Misplaced(f"field `{key_of(field, place) or field.type}`: {error}") from None
+        raise FieldError(f"field `{key_of(field, place) or field.type}`: {error}") from None
 
 
 def _compile_field(field: FieldModel, place: Place) -> Step:
@@ -129,7 +131,8 @@ def _compile_list(field: FieldModel, place: Place) -> Step:
     def read(scan: Scan) -> None:
         first, out, raw = scan.first, scan.out, scan.raw
         scan.at = scan.position(field.at)
-        left, entries = turns(scan), []
+        entries: list[Json] = []
+        left = turns(scan)
         try:
             while scan.at < scan.end if left is None else len(entries) < left:
                 scan.turn()

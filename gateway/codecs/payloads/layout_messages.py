@@ -153,7 +153,7 @@ def _compile_items(model: MessageModel, place: Place) -> Items | None:
         if "any" in pattern:
             loose.append((pattern, ready))
         else:
-            known.setdefault(bytes(pattern), []).append(ready)
+            known.setdefault(bytes(part for part in pattern if part != "any"), []).append(ready)
     return Items(
         len(pattern),
         model.length_byte,

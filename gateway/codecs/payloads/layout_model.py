@@ -11,8 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD
 from gateway.types import Json
@@ -77,6 +83,18 @@ Number = Annotated[int, Field(ge=-(2**63), lt=2**64)] | Finite
 Text = Annotated[str, StringConstraints(max_length=128)]
 Scalar = bool | Number | Text
 ByteOrder = Literal["big", "little"]
+Sum = Literal[
+    "sum8",
+    "xor8",
+    "crc8",
+    "crc8-maxim",
+    "crc16-ccitt-false",
+    "crc16-xmodem",
+    "crc16-modbus",
+    "crc16-arc",
+    "crc16-kermit",
+    "crc32",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +195,7 @@ class WhenModel(Part):
 class ChecksumModel(Part):
     """Which sum stands where, over which bytes."""
 
-    type: Literal[
-        "sum8", "xor8", "crc8", "crc8-maxim", "crc16-ccitt-false", "crc16-xmodem"
-    ] | Literal["crc16-modbus", "crc16-arc", "crc16-kermit", "crc32"]
+    type: Sum
     at: Position
     from_: Position = Field(default=0, alias="from")
     to: Position | None = None

@@ -27,8 +27,21 @@ def message_leaves(message: MessageModel) -> Iterator[tuple[str, FieldModel]]:
         yield from leaves(item.field, f"{item.collect}." if item.collect else "")
 
 
-def check_names(keys: Iterable[str]) -> None:
-    """Raise `ValueError` when one key would be both a value and the table around another."""
+def check_names(message: MessageModel) -> None:
+    """Raise `ValueError` when a key would be a value and also the table around another."""
+    tables = {item.collect for item in message.item if item.collect}
+    plain = [message.field, *(item.field for item in message.item if not item.collect)]
+    keys = {key for fields in plain for key in _scope(fields)}
+    for key in sorted(keys & tables):
+        raise ValueError(f"`{key}` is a value, so it cannot collect items: rename one")
+    check_nesting(keys | tables)
+    for item in message.item:
+        if item.collect:
+            check_nesting(_scope(item.field))
+
+
+def check_nesting(keys: Iterable[str]) -> None:
+    """Raise `ValueError` where one dotted key leads through another."""
     known = set(keys)
     for key in sorted(known):
         parts = key.split(".")
@@ -36,6 +49,19 @@ def check_names(keys: Iterable[str]) -> None:
             table = ".".join(parts[:size])
             if table in known:
                 raise ValueError(f"`{table}` is a value, so `{key}` cannot stand in it: rename one")
+
+
+def _scope(fields: Iterable[FieldModel], prefix: str = "") -> Iterator[str]:
+    """Yield the keys of one object; the objects of a list are their own, and checked here."""
+    for field in fields:
+        key = prefix + (field.name or "")
+        if field.type != "group":
+            yield from (name for name, _ in leaves([field], prefix))
+        elif field.repeat is not None:
+            check_nesting(_scope(field.field))
+            yield key
+        else:
+            yield from _scope(field.field, f"{key}." if field.name else prefix)
 
 
 def check_references(fields: Sequence[FieldModel], known: set[str], prefix: str = "") -> None:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from gateway.codecs.payloads.layout_model import FieldModel
-from gateway.errors import BadInput
 
 MAX_DECIMALS = 12
 """A step finer than this is left as binary floating point gives it."""
@@ -109,9 +108,7 @@ def scaling_of(field: FieldModel) -> Scaling | None:
         return None
     if decimals is None and not field.polynomial and not field.type.startswith("f"):
         decimals = natural_decimals(field.scale, field.divide, field.offset)
-    return Scaling(
-        field.scale, field.divide, field.offset, tuple(field.polynomial or ()), decimals
-    )
+    return Scaling(field.scale, field.divide, field.offset, tuple(field.polynomial or ()), decimals)
 
 
 def natural_decimals(scale: float, divide: float, offset: float) -> int | None:
@@ -130,10 +127,3 @@ def decimal_places(number: Fraction) -> int | None:
         if (number * 10**places).denominator == 1:
             return places
     return None
-
-
-def whole(value: float, name: str) -> int:
-    """Return the nearest whole number of what a person gave for the field `name`."""
-    if not math.isfinite(value):
-        raise BadInput("codec_out_of_range", f"`{name}` must be a finite number")
-    return round(value)

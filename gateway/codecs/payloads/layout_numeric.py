@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Mapping
 
-from gateway.codecs.payloads.layout_keep import Place, key_of, keeper, leaf
+from gateway.codecs.payloads.layout_keep import Place, keeper, key_of, leaf
 from gateway.codecs.payloads.layout_model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
 from gateway.codecs.payloads.layout_numbers import integer_of
 from gateway.codecs.payloads.layout_scan import Scan, Step

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field as member
+from dataclasses import dataclass
+from dataclasses import field as member
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD
 from gateway.codecs.payloads.layout_keep import Place
@@ -12,7 +13,7 @@ from gateway.codecs.payloads.layout_model import FLOAT_BYTES, INTEGER_BYTES, Fie
 from gateway.codecs.payloads.layout_numbers import Integer, Scaling, integer_of, scaling_of
 from gateway.codecs.payloads.layout_numeric import bool_mask, float_struct
 from gateway.errors import BadInput
-from gateway.types import Json, Scalar
+from gateway.types import Json
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class _Digits(Integer):
 
     @property
     def high(self) -> int:
-        return 10**self.width - 1
+        return int("9" * self.width)
 
     def bits(self, number: int) -> int:
         return int(str(number), 16)
@@ -125,7 +126,7 @@ def _from_meaning(field: FieldModel, raw: Integer) -> ToBits:
     return convert
 
 
-def same(meaning: Scalar, value: Json) -> bool:
+def same(meaning: Json, value: Json) -> bool:
     """Return whether a value is what a file says; true is not 1."""
     return isinstance(meaning, bool) == isinstance(value, bool) and bool(meaning == value)
 
@@ -162,9 +163,12 @@ def _pack_float(field: FieldModel, place: Place) -> Pack:
         if not is_number(value) or not low <= value <= high:
             raise out_of_range(field.name or "", wanted)
         try:
-            data = form.pack(value if scaling is None else scaling.raw(value))
-        except (OverflowError, ValueError):
-            raise out_of_range(field.name or "", f"a number that {field.type} can hold") from None
+            raw = float(value) if scaling is None else scaling.raw(value)
+            data = form.pack(raw)
+        except OverflowError:
+            raw = math.inf
+        if not math.isfinite(raw):
+            raise out_of_range(field.name or "", f"a number that {field.type} can hold")
         draft.place(field.at, data)
 
     return pack
