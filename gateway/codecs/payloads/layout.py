@@ -135,8 +135,11 @@ def _check(codec: LayoutCodec, example: ExampleModel, name: str) -> None:
         raise complaint(name, "`hex` must be pairs of hexadecimal digits") from None
     try:
         if example.command is not None:
-            found: Json = codec.encode(example.command, {}).data
+            encoded = codec.encode(example.command, {})
             wanted: Json = data
+            found: Json = encoded.data
+            if "f_port" in example.model_fields_set and encoded.f_port != example.f_port:
+                raise complaint(name, f"goes to port {encoded.f_port}")
         else:
             found = dict(codec.decode(Frame(data, example.f_port)).data)
             wanted = example.object

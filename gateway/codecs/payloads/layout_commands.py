@@ -182,7 +182,7 @@ class Commands:
                 return [one]
         if self.combine:
             chosen = [one for one in self.known if one.required and one.required <= given]
-            if given <= frozenset().union(*(one.known for one in chosen)):
+            if chosen and given <= frozenset().union(*(one.known for one in chosen)):
                 return chosen
         raise self._incomplete(given)
 

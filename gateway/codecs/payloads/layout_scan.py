@@ -44,7 +44,7 @@ class Scan:
         """Step over `size` bytes and return where they begin."""
         start = self.at if at is None else self.position(at)
         stop = start + size
-        if stop > self.end or start < self.first:
+        if stop > self.end or start < self.first or start < 0:
             raise short(name, size, self.end - start)
         self.at = stop
         return start

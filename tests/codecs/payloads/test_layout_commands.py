@@ -203,6 +203,8 @@ def test_commands_that_may_be_combined_go_one_after_the_other() -> None:
     assert codec.decode_downlink(Frame(data, 7)).data == {"interval": 600, "led": 1}
     with pytest.raises(BadInput, match="codec_no_match"):
         codec.decode_downlink(Frame(data + b"\xff", 7))
+    with pytest.raises(BadInput, match="codec_no_match"):
+        codec.encode({}, {})
 
 
 def test_a_layout_without_commands_has_no_function_for_them() -> None:
