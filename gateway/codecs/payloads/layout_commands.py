@@ -163,7 +163,8 @@ class Commands:
         for one in self.known:
             if one.form.f_port in (None, frame.f_port):
                 scan.at, scan.end, scan.out, scan.rejects, scan.raw = at, end, {}, [], {}
-                if one.read(scan, to_the_end=not self.combine) and scan.at > at:
+                found = one.read(scan, to_the_end=not self.combine)
+                if found and (scan.at > at or not self.combine):
                     scan.out = merged(out, scan.out)
                     scan.rejects = rejects + scan.rejects
                     return

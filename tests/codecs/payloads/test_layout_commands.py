@@ -185,6 +185,12 @@ def test_a_command_nested_without_end_is_refused() -> None:
         layout(VALVE).encode(command, {})
 
 
+def test_an_empty_frame_is_a_command_where_the_layout_has_one_of_no_bytes() -> None:
+    codec = layout('[[command]]\nfield = [{ name = "ping", type = "const", value = true }]\n')
+    assert codec.encode({"ping": True}, {}).data == b""
+    assert codec.decode_downlink(Frame(b"", 7)).data == {"ping": True}
+
+
 COMBINED = """
 combine = true
 [[command]]
