@@ -119,6 +119,8 @@ def _commands(model: LayoutModel, name: str) -> Iterator[Command]:
     for index, command in enumerate(model.command):
         try:
             check_nesting(field.name for field in command.field if field.name)
+            if model.combine and command.checksum is not None:
+                raise ValueError("`checksum` does not go with `combine`: remove one")  # noqa: TRY301
             yield compile_command(command, model.byte_order, model.f_port)
         except ValueError as error:
             raise complaint(name, f"{_title('command', index, command.name)}: {error}") from None

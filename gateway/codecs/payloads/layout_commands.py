@@ -103,7 +103,8 @@ class Command:
         first = scan.at
         if not scan.data.startswith(self.header, first):
             return False
-        scan.first, scan.at = first, first + len(self.header)
+        scan.first = first
+        scan.at = scan.far = first + len(self.header)
         try:
             if self.checksum is not None:
                 self.checksum.check(scan.data)
@@ -112,6 +113,7 @@ class Command:
                 step(scan)
         except BadInput:
             return False
+        scan.at = scan.far
         return scan.at == scan.end or not to_the_end
 
 

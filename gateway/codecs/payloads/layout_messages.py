@@ -88,8 +88,10 @@ def _read_item(item: Item, size: int | None, scan: Scan) -> None:
 
 def _read_value(item: Item, size: int | None, scan: Scan) -> None:
     if size is None:
+        scan.far = scan.at
         for step in item.steps:
             step(scan)
+        scan.at = scan.far
         return
     stop = scan.at + size
     if stop > scan.end:

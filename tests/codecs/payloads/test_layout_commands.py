@@ -63,6 +63,7 @@ def packed(field: str, value: Json) -> str:
         ('type = "bits", bits = 4', 10, "a0"),
         ('type = "bits", bits = 4, byte_order = "little"', 10, "0a"),
         ('type = "bits", bits = 12, start_bit = 4', 0xABC, "0abc"),
+        ('type = "u8", scale = 0.1', 25.500000000000004, "ff"),
         ('type = "f32"', 1.5, "3fc00000"),
         ('type = "f64", byte_order = "little"', 1.5, "000000000000f83f"),
         ('type = "bcd", size = 2', 1234, "1234"),
@@ -183,6 +184,14 @@ def test_a_command_nested_without_end_is_refused() -> None:
         command = {"a": command}
     with pytest.raises(BadInput, match="codec_unknown_key"):
         layout(VALVE).encode(command, {})
+
+
+def test_fields_may_be_given_in_another_order_than_their_bytes() -> None:
+    fields = '{ name = "b", type = "u16", at = 2 }, { name = "a", type = "u8", at = 1 }'
+    codec = layout(f"[[command]]\nheader = [0x20]\nfield = [{fields}]\n")
+    data = codec.encode({"a": 1, "b": 2}, {}).data
+    assert data.hex() == "20010002"
+    assert codec.decode_downlink(Frame(data, 7)).data == {"a": 1, "b": 2}
 
 
 def test_an_empty_frame_is_a_command_where_the_layout_has_one_of_no_bytes() -> None:

@@ -104,6 +104,12 @@ def command(line: str) -> str:
             + '[[example]]\nhex = "05"\nf_port = 9\ncommand = { x = 5 }',
             "example 1: goes to port None",
         ),
+        (
+            "combine = true\n"
+            + command('name = "x", type = "u8"')
+            + 'checksum = { type = "sum8", at = -1 }',
+            "command 1 `go`: `checksum` does not go with `combine`: remove one",
+        ),
         (HEAD + '[[example]]\nhex = "0"\nobject = {}', "example 1: `hex` must be pairs"),
         (HEAD + '[[example]]\nhex = "00"', "example 1: needs either `object`"),
         (

@@ -332,6 +332,22 @@ def test_one_id_may_mean_two_things() -> None:
     assert codec.decode(Frame(bytes.fromhex("050007 050102"), 1)).data == {"a": 7, "b": 0x0102}
 
 
+def test_an_item_ends_after_the_furthest_of_its_fields() -> None:
+    codec = layout(
+        """
+        [[message]]
+        [[message.item]]
+        id = 1
+        field = [{ name = "b", type = "u8", at = 1 }, { name = "a", type = "u8", at = 0 }]
+        [[message.item]]
+        id = 2
+        field = [{ name = "c", type = "u8" }]
+        """
+    )
+    data = bytes.fromhex("010203 0205")
+    assert codec.decode(Frame(data, 1)).data == {"a": 2, "b": 3, "c": 5}
+
+
 @pytest.mark.parametrize(
     ("kind", "sum_of_123456789"),
     [
