@@ -103,7 +103,8 @@ class Command:
         first = scan.at
         if not scan.data.startswith(self.header, first):
             return False
-        scan.first, scan.at = first, first + len(self.header)
+        scan.first = first
+        scan.at = scan.far = first + len(self.header)
         try:
             if self.checksum is not None:
                 self.checksum.check(scan.data)
@@ -112,6 +113,7 @@ class Command:
                 step(scan)
         except BadInput:
             return False
+        scan.at = scan.far
         return scan.at == scan.end or not to_the_end
 
 
@@ -163,7 +165,8 @@ class Commands:
         for one in self.known:
             if one.form.f_port in (None, frame.f_port):
                 scan.at, scan.end, scan.out, scan.rejects, scan.raw = at, end, {}, [], {}
-                if one.read(scan, to_the_end=not self.combine) and scan.at > at:
+                found = one.read(scan, to_the_end=not self.combine)
+                if found and (scan.at > at or not self.combine):
                     scan.out = merged(out, scan.out)
                     scan.rejects = rejects + scan.rejects
                     return
@@ -182,7 +185,7 @@ class Commands:
                 return [one]
         if self.combine:
             chosen = [one for one in self.known if one.required and one.required <= given]
-            if given <= frozenset().union(*(one.known for one in chosen)):
+            if chosen and given <= frozenset().union(*(one.known for one in chosen)):
                 return chosen
         raise self._incomplete(given)
 

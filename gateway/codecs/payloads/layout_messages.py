@@ -72,19 +72,26 @@ def _read_item(item: Item, size: int | None, scan: Scan) -> None:
     scan.first = scan.at
     if item.collect is not None:
         scan.out = {}
+    ended = False
     try:
         _read_value(item, size, scan)
+    except Finished:
+        ended = True
     finally:
         given = scan.out
         scan.first, scan.end, scan.last, scan.out = first, end, last, out
     if item.collect is not None:
         _collect(out, item.collect, given)
+    if ended:
+        raise Finished
 
 
 def _read_value(item: Item, size: int | None, scan: Scan) -> None:
     if size is None:
+        scan.far = scan.at
         for step in item.steps:
             step(scan)
+        scan.at = scan.far
         return
     stop = scan.at + size
     if stop > scan.end:

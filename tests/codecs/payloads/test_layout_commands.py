@@ -63,6 +63,7 @@ def packed(field: str, value: Json) -> str:
         ('type = "bits", bits = 4', 10, "a0"),
         ('type = "bits", bits = 4, byte_order = "little"', 10, "0a"),
         ('type = "bits", bits = 12, start_bit = 4', 0xABC, "0abc"),
+        ('type = "u8", scale = 0.1', 25.500000000000004, "ff"),
         ('type = "f32"', 1.5, "3fc00000"),
         ('type = "f64", byte_order = "little"', 1.5, "000000000000f83f"),
         ('type = "bcd", size = 2', 1234, "1234"),
@@ -185,6 +186,20 @@ def test_a_command_nested_without_end_is_refused() -> None:
         layout(VALVE).encode(command, {})
 
 
+def test_fields_may_be_given_in_another_order_than_their_bytes() -> None:
+    fields = '{ name = "b", type = "u16", at = 2 }, { name = "a", type = "u8", at = 1 }'
+    codec = layout(f"[[command]]\nheader = [0x20]\nfield = [{fields}]\n")
+    data = codec.encode({"a": 1, "b": 2}, {}).data
+    assert data.hex() == "20010002"
+    assert codec.decode_downlink(Frame(data, 7)).data == {"a": 1, "b": 2}
+
+
+def test_an_empty_frame_is_a_command_where_the_layout_has_one_of_no_bytes() -> None:
+    codec = layout('[[command]]\nfield = [{ name = "ping", type = "const", value = true }]\n')
+    assert codec.encode({"ping": True}, {}).data == b""
+    assert codec.decode_downlink(Frame(b"", 7)).data == {"ping": True}
+
+
 COMBINED = """
 combine = true
 [[command]]
@@ -203,6 +218,8 @@ def test_commands_that_may_be_combined_go_one_after_the_other() -> None:
     assert codec.decode_downlink(Frame(data, 7)).data == {"interval": 600, "led": 1}
     with pytest.raises(BadInput, match="codec_no_match"):
         codec.decode_downlink(Frame(data + b"\xff", 7))
+    with pytest.raises(BadInput, match="codec_no_match"):
+        codec.encode({}, {})
 
 
 def test_a_layout_without_commands_has_no_function_for_them() -> None:

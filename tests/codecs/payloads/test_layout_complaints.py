@@ -98,6 +98,18 @@ def command(line: str) -> str:
         (command('name = "_x", type = "u8"'), "a command has no hidden fields"),
         (command('type = "skip", size = 1'), "needs a field with a name"),
         (command('name = "x", type = "u8", values = { 256 = 1 }'), "the field cannot hold"),
+        (field('name = "x", type = "u8", default = 1'), "`default` is for commands: remove it"),
+        (
+            command('name = "x", type = "u8"')
+            + '[[example]]\nhex = "05"\nf_port = 9\ncommand = { x = 5 }',
+            "example 1: goes to port None",
+        ),
+        (
+            "combine = true\n"
+            + command('name = "x", type = "u8"')
+            + 'checksum = { type = "sum8", at = -1 }',
+            "command 1 `go`: `checksum` does not go with `combine`: remove one",
+        ),
         (HEAD + '[[example]]\nhex = "0"\nobject = {}', "example 1: `hex` must be pairs"),
         (HEAD + '[[example]]\nhex = "00"', "example 1: needs either `object`"),
         (

@@ -66,7 +66,9 @@ def floats(draw: st.DrawFn) -> Drawn:
     """Draw a floating point number that its type can hold."""
     width = draw(st.sampled_from([16, 32, 64]))
     value = draw(st.floats(width=width, allow_nan=False, allow_infinity=False))  # type: ignore[call-overload]
-    return {"type": f"f{width}"}, value, abs(value) * 2.0**-10
+    # What comes back is the shortest decimal of the same bits: at most half their step away.
+    precision, smallest = {16: (11, 24), 32: (24, 149), 64: (60, 1100)}[width]
+    return {"type": f"f{width}"}, value, max(abs(value) * 2.0**-precision, 2.0 ** -(smallest + 1))
 
 
 @st.composite
@@ -102,11 +104,9 @@ def toml(value: Json) -> str:
 
 
 def layout_of(fields: list[Line], order: str) -> LayoutCodec:
-    lines = ",\n".join(toml(line) for line in fields)
-    return parse_layout(
-        f'{HEAD}byte_order = "{order}"\n[[message]]\nfield = [\n{lines}\n]\n[[command]]\nfield = [\n{lines}\n]\n',
-        "made",
-    )
+    lines = "field = [\n" + ",\n".join(toml(line) for line in fields) + "\n]\n"
+    head = f'{HEAD}byte_order = "{order}"\n'
+    return parse_layout(f"{head}[[message]]\n{lines}[[command]]\n{lines}", "made")
 
 
 @given(FIELDS, ORDERS)
