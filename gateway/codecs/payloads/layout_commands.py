@@ -161,18 +161,26 @@ class Commands:
                 return Decoded(scan.out, rejects=tuple(scan.rejects))
 
     def _read_one(self, scan: Scan, frame: Frame) -> None:
+        """Read what stands next: a command whose values all have a meaning goes first."""
         at, end, out, rejects = scan.at, scan.end, scan.out, scan.rejects
+        best: tuple[int, int, dict[str, Json], list[tuple[str, str]]] | None = None
         for one in self.known:
-            if one.form.f_port in (None, frame.f_port):
-                scan.at, scan.end, scan.out, scan.rejects, scan.raw = at, end, {}, [], {}
-                found = one.read(scan, to_the_end=not self.combine)
-                if found and (scan.at > at or not self.combine):
-                    scan.out = merged(out, scan.out)
-                    scan.rejects = rejects + scan.rejects
-                    return
-        raise BadInput(
-            "codec_no_match", f"no command begins with {frame.data[at : at + 8].hex(' ')}"
-        )
+            if one.form.f_port not in (None, frame.f_port):
+                continue
+            scan.at, scan.end, scan.out, scan.rejects, scan.raw = at, end, {}, [], {}
+            found = one.read(scan, to_the_end=not self.combine)
+            if not found or (scan.at <= at and self.combine):
+                continue
+            if best is None or not scan.rejects:
+                best = scan.at, scan.end, scan.out, scan.rejects
+            if not scan.rejects:
+                break
+        if best is None:
+            raise BadInput(
+                "codec_no_match", f"no command begins with {frame.data[at : at + 8].hex(' ')}"
+            )
+        scan.at, scan.end, given, refused = best
+        scan.out, scan.rejects = merged(out, given), rejects + refused
 
     def _chosen(self, values: Mapping[str, Json]) -> list[Command]:
         """Return the command that the keys are for, or several where they may be combined."""

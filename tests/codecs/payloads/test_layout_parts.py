@@ -85,3 +85,13 @@ field = [{{ name = "t", type = "u8" }}]
 """
     decoded = parse_layout(text, "test").decode(Frame(bytes.fromhex("0201010302ff"), 1))
     assert decoded.data == {"history": [{"t": 1}, {"t": 255}], "t": 3}
+
+
+def test_bytes_read_back_as_the_command_in_which_every_value_has_a_meaning() -> None:
+    field = "{{ name = 'v{0}', type = 'u8', values = {{ {1} = 'on' }} }}"
+    valve = f"[[command]]\nheader = [1]\nfield = [{field}]\n"
+    codec = parse_layout(HEAD + valve.format(1, 0x20) + valve.format(2, 0x21), "test")
+    assert codec.decode_downlink(Frame(b"\x01\x20", 1)).data == {"v1": "on"}
+    assert codec.decode_downlink(Frame(b"\x01\x21", 1)).data == {"v2": "on"}
+    neither = codec.decode_downlink(Frame(b"\x01\x22", 1))
+    assert (neither.data, neither.rejects) == ({}, (("codec_out_of_range", "v1"),))
