@@ -103,6 +103,7 @@ class KeyDictionary:
             for item in tree["stated"]
             for text in item["texts"]
         }
+        self.measurements: Mapping[str, str] = tree.get("measurement_ids", {})
         self.contexts = tuple(self._context(table) for table in tree["context"])
 
     def find(self, key: str) -> Meaning | None:

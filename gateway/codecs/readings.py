@@ -13,6 +13,7 @@ from dataclasses import replace
 from gateway.codecs.dictionary import KeyDictionary, Meaning, default_dictionary
 from gateway.codecs.flatten import leaves
 from gateway.codecs.key_plan import KeyPlanner, Place, channel_name
+from gateway.codecs.measured_items import name_measurements
 from gateway.codecs.values import fit, plain, unusable
 from gateway.config import Config
 from gateway.types import (
@@ -98,7 +99,8 @@ class ReadingMapper:
 
     def _values(self, event: Uplink, rejects: list[Reject]) -> list[tuple[str, Json]]:
         values: list[tuple[str, Json]] = []
-        for key, value in leaves(event.object or {}):
+        tree = name_measurements(event.object or {}, self._dictionary.measurements)
+        for key, value in leaves(tree):
             if value is None:
                 continue
             if len(values) >= self._most:

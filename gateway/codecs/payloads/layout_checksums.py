@@ -87,6 +87,7 @@ class Checksum:
     first: int
     stop: int
     byte_order: ByteOrder
+    lenient: bool = False
 
     @property
     def size(self) -> int:
@@ -97,8 +98,11 @@ class Checksum:
         """Return where fields that go to the end must stop in a payload of this length."""
         return length if self.at >= 0 else max(length + self.at, 0)
 
-    def check(self, data: bytes) -> None:
-        """Raise `BadInput` unless the payload carries its own checksum."""
+    def check(self, data: bytes) -> str:
+        """Raise `BadInput` unless the payload carries its own checksum.
+
+        A lenient one is only warned about: the warning is returned, empty when all is well.
+        """
         at = self.at if self.at >= 0 else len(data) + self.at
         stop = at + self.size
         if at < 0 or stop > len(data):
@@ -107,9 +111,11 @@ class Checksum:
         wanted = self.of(data)
         if found != wanted:
             form = f"0{2 * self.size}x"
-            raise BadInput(
-                "codec_checksum", f"{self.kind} is {wanted:{form}}, the payload says {found:{form}}"
-            )
+            words = f"{self.kind} is {wanted:{form}}, the payload says {found:{form}}"
+            if self.lenient:
+                return words
+            raise BadInput("codec_checksum", words)
+        return ""
 
     def of(self, data: bytes) -> int:
         """Return the sum that a payload should carry."""
@@ -124,4 +130,6 @@ def checksum_of(model: ChecksumModel | None, byte_order: ByteOrder) -> Checksum 
     if -size < model.at < 0:
         raise ValueError(f"`checksum` has {size} bytes: `at` must be -{size} or less")
     stop = model.at if model.to is None else model.to
-    return Checksum(model.type, model.at, model.from_, stop, model.byte_order or byte_order)
+    lenient = model.on_wrong == "warn"
+    order = model.byte_order or byte_order
+    return Checksum(model.type, model.at, model.from_, stop, order, lenient)

@@ -119,8 +119,9 @@ class Message:
 
     def read(self, scan: Scan) -> Decoded:
         """Return what the payload says."""
+        warning = ""
         if self.checksum is not None:
-            self.checksum.check(scan.data)
+            warning = self.checksum.check(scan.data)
             scan.end = self.checksum.end(len(scan.data))
         try:
             for step in self.steps:
@@ -129,7 +130,7 @@ class Message:
                 self.items.read(scan)
         except Finished:
             pass
-        return Decoded(scan.out, rejects=tuple(scan.rejects))
+        return Decoded(scan.out, (warning,) if warning else (), tuple(scan.rejects))
 
 
 def scan_of(frame: Frame) -> Scan:

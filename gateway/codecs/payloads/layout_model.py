@@ -200,6 +200,7 @@ class ChecksumModel(Part):
     from_: Position = Field(default=0, alias="from")
     to: Position | None = None
     byte_order: ByteOrder | None = None
+    on_wrong: Literal["error", "warn"] = "error"
 
 
 class FieldModel(Part):

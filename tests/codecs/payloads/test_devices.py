@@ -43,6 +43,7 @@ def each(kind: str, key: str) -> list[Any]:
 def decode(name: str, case: dict[str, Any]) -> dict[str, Json]:
     decoded = codec(name).decode(Frame(bytes.fromhex(case["hex"]), case["f_port"]))
     assert decoded.rejects == ()
+    assert len(decoded.warnings) == case.get("warnings", 0)
     return dict(decoded.data)
 
 

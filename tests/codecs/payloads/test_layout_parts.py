@@ -73,6 +73,19 @@ def test_crc16_kermit_gives_the_catalogues_check_value() -> None:
     assert (size, crc(b"123456789")) == (2, 0x2189)
 
 
+def test_a_wrong_checksum_is_an_error_unless_the_layout_only_warns_of_it() -> None:
+    text = f"{HEAD}[[message]]\nfield = [{{ name = 'x', type = 'u8' }}]\nchecksum = {{ type = "
+    strict = parse_layout(text + "'sum8', at = -1 }\n", "test")
+    lenient = parse_layout(text + "'sum8', at = -1, on_wrong = 'warn' }\n", "test")
+    wrong = Frame(b"\x05\x06", 1)
+    with pytest.raises(BadInput) as caught:
+        strict.decode(wrong)
+    assert caught.value.reason == "codec_checksum"
+    assert lenient.decode(wrong).warnings == ("sum8 is 05, the payload says 06",)
+    assert lenient.decode(wrong).data == {"x": 5}
+    assert lenient.decode(Frame(b"\x05\x05", 1)).warnings == ()
+
+
 def test_a_list_of_collected_items_may_hold_what_stands_beside_it() -> None:
     text = f"""{HEAD}[[message]]
 [[message.item]]
