@@ -17,6 +17,7 @@ from gateway.codecs.payloads.layout_commands import (
     compile_command,
 )
 from gateway.codecs.payloads.layout_complaints import complaint, read_model
+from gateway.codecs.payloads.layout_keep import is_hidden
 from gateway.codecs.payloads.layout_messages import Message, compile_message, scan_of
 from gateway.codecs.payloads.layout_model import ExampleModel, LayoutModel
 from gateway.codecs.payloads.layout_names import (
@@ -99,7 +100,7 @@ def parse_layout(text: str, name: str) -> LayoutCodec:
 
 def _units(model: LayoutModel) -> dict[str, str]:
     found = (leaf for message in model.message for leaf in message_leaves(message))
-    return {key: field.unit for key, field in found if field.unit}
+    return {key: field.unit for key, field in found if field.unit and not is_hidden(key)}
 
 
 def _messages(model: LayoutModel, name: str) -> Iterator[Message]:

@@ -68,6 +68,12 @@ NEEDED: Mapping[str, str] = {
 }
 """Type -> the key that it cannot do without."""
 
+SMALLEST = 1e-12
+"""No unit is so far from what a field counts; beyond, numbers could leave floating point."""
+
+MAX_BCD = 8
+"""16 decimal digits: more do not fit any number a person works with."""
+
 NAMELESS = frozenset({"skip", "bytes", "group"})
 
 Name = Annotated[
@@ -262,8 +268,11 @@ class FieldModel(Part):
 
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Self:
-        if self.scale == 0 or self.divide == 0:
-            raise ValueError("`scale` and `divide` cannot be 0")
+        for key in ("scale", "divide"):
+            if not SMALLEST <= abs(getattr(self, key)) <= 1 / SMALLEST:
+                raise ValueError(f"`{key}` must be from {SMALLEST} to {1 / SMALLEST:g}, and not 0")
+        if self.type == "bcd" and (self.size or 1) > MAX_BCD:
+            raise ValueError(f"`size` of a `bcd` is at most {MAX_BCD} bytes: use `hex`")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("`min` is greater than `max`")
         if self.values is not None and self.flags is not None:

@@ -103,7 +103,8 @@ def _to_bits(field: FieldModel) -> ToBits:
     low, high, step = number_range(field)
     scaling, wanted = scaling_of(field), bounds(low, high, field.unit)
     if scaling is not None:  # 16383 * 0.1 is a little more than 1638.3
-        low, high = low - step * NOISE, high + step * NOISE
+        noise = NOISE * step + 4 * math.ulp(max(abs(low), abs(high)))
+        low, high = low - noise, high + noise
 
     def convert(value: Json) -> int:
         # Compared before anything is computed: a stranger's number may be beyond any float.
