@@ -51,15 +51,18 @@ class Context:
     becomes: Meaning
     keys: frozenset[str]
     beside: frozenset[str]
+    beside_keys: frozenset[str]
     unless: frozenset[str]
     profile: tuple[str, ...]
 
-    def holds(self, channels: Collection[str], profile: str) -> bool:
-        """Tell whether it applies among these channels, for a device of this profile name."""
+    def holds(self, channels: Collection[str], names: Collection[str], profile: str) -> bool:
+        """Tell whether it applies among these channels and spellings, for this profile name."""
         if self.unless.intersection(channels):
             return False
+        if not (self.beside.isdisjoint(channels) and self.beside_keys.isdisjoint(names)):
+            return True
         lower = profile.lower()
-        return not self.beside.isdisjoint(channels) or any(word in lower for word in self.profile)
+        return any(word in lower for word in self.profile)
 
 
 def normalize(key: str) -> str:
@@ -100,11 +103,12 @@ class KeyDictionary:
             for item in tree["stated"]
             for text in item["texts"]
         }
+        self.measurements: Mapping[str, str] = tree.get("measurement_ids", {})
         self.contexts = tuple(self._context(table) for table in tree["context"])
 
     def find(self, key: str) -> Meaning | None:
         """Return what a dotted payload key means, None when no spelling fits."""
-        for candidate in self._unwrapped(key):
+        for candidate in self.unwrapped(key):
             if (meaning := self.spellings.get(normalize(candidate))) is not None:
                 return meaning
             if (meaning := self._qualified(candidate)) is not None:
@@ -164,11 +168,13 @@ class KeyDictionary:
             becomes=replace(self.channels[table["becomes"]], scale=table.get("scale", 1.0)),
             keys=frozenset(normalize(key) for key in table["keys"]),
             beside=frozenset(table["beside"]),
+            beside_keys=frozenset(normalize(key) for key in table.get("beside_keys", ())),
             unless=frozenset(table["unless"]),
             profile=tuple(table.get("profile", ())),
         )
 
-    def _unwrapped(self, key: str) -> Iterator[str]:
+    def unwrapped(self, key: str) -> Iterator[str]:
+        """Yield the key, and then what is left without tables and tails that say nothing."""
         yield key
         levels = key.split(".")
         while len(levels) > 1 and normalize(levels[-1]) in self._tails:
@@ -189,8 +195,11 @@ class KeyDictionary:
                 continue
             before, after = words[:place], words[place + 1 :]
             meaning = self._joined([*before, base, *after])
-            if meaning is None and not base and before and before[-1].casefold() in self._counted:
-                meaning = self._joined([*before[:-1], *after])
+            while (
+                meaning is None and not base and before and before[-1].casefold() in self._counted
+            ):
+                before = before[:-1]
+                meaning = self._joined([*before, *after])
             if meaning is not None:
                 return replace(meaning, channel=f"{meaning.channel}.{suffix}")
         return None

@@ -80,11 +80,14 @@ class KeyPlanner:
         self, keys: Sequence[str], known: Sequence[Meaning | None], profile: str
     ) -> list[Meaning | None]:
         channels = {meaning.channel for meaning in known if meaning is not None}
-        active = [item for item in self._dictionary.contexts if item.holds(channels, profile)]
+        names = [{normalize(part) for part in self._dictionary.unwrapped(key)} for key in keys]
+        every = frozenset().union(*names)
+        active = [
+            item for item in self._dictionary.contexts if item.holds(channels, every, profile)
+        ]
         result = list(known)
-        for index, (key, meaning) in enumerate(zip(keys, known, strict=True)):
-            name = normalize(key)
-            found = next((item.becomes for item in active if name in item.keys), None)
+        for index, (own, meaning) in enumerate(zip(names, known, strict=True)):
+            found = next((item.becomes for item in active if not own.isdisjoint(item.keys)), None)
             if found is not None and meaning is not None:
                 result[index] = replace(found, rank=meaning.rank)
         return result

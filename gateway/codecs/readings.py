@@ -14,6 +14,8 @@ from dataclasses import replace
 from gateway.codecs.dictionary import KeyDictionary, Meaning, default_dictionary
 from gateway.codecs.flatten import leaves
 from gateway.codecs.key_plan import KeyPlanner, Place, channel_name
+from gateway.codecs.measured_items import name_measurements
+from gateway.codecs.normalized import normalized_object
 from gateway.codecs.values import fit, plain, unusable
 from gateway.config import Config
 from gateway.types import (
@@ -81,7 +83,7 @@ class ReadingMapper:
             batch.add(_LINK[key], raw)
         if isinstance(event, Uplink):
             for row in event.normalized:
-                self._add(event.device, row, {}, batch)
+                self._add(event.device, normalized_object(row), {}, batch)
             batch.settled = frozenset(batch.values)
             if event.object is not None:
                 self._add(event.device, event.object, event.object_units, batch)
@@ -118,6 +120,7 @@ class ReadingMapper:
 
     def _values(self, tree: Mapping[str, Json], rejects: list[Reject]) -> list[tuple[str, Json]]:
         values: list[tuple[str, Json]] = []
+        tree = name_measurements(tree, self._dictionary.measurements)
         for key, value in leaves(tree):
             if value is None:
                 continue

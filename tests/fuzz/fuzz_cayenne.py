@@ -1,5 +1,7 @@
 """Coverage-guided fuzzing of Cayenne LPP.
 
+Needs atheris, run by hand:
+
 python tests/fuzz/fuzz_cayenne.py -max_total_time=300
 """
 

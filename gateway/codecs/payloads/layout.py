@@ -17,6 +17,7 @@ from gateway.codecs.payloads.layout_commands import (
     compile_command,
 )
 from gateway.codecs.payloads.layout_complaints import complaint, read_model
+from gateway.codecs.payloads.layout_keep import is_hidden
 from gateway.codecs.payloads.layout_messages import Message, compile_message, scan_of
 from gateway.codecs.payloads.layout_model import ExampleModel, LayoutModel
 from gateway.codecs.payloads.layout_names import (
@@ -99,7 +100,7 @@ def parse_layout(text: str, name: str) -> LayoutCodec:
 
 def _units(model: LayoutModel) -> dict[str, str]:
     found = (leaf for message in model.message for leaf in message_leaves(message))
-    return {key: field.unit for key, field in found if field.unit}
+    return {key: field.unit for key, field in found if field.unit and not is_hidden(key)}
 
 
 def _messages(model: LayoutModel, name: str) -> Iterator[Message]:
@@ -119,6 +120,8 @@ def _commands(model: LayoutModel, name: str) -> Iterator[Command]:
     for index, command in enumerate(model.command):
         try:
             check_nesting(field.name for field in command.field if field.name)
+            if model.combine and command.checksum is not None:
+                raise ValueError("`checksum` does not go with `combine`: remove one")  # noqa: TRY301
             yield compile_command(command, model.byte_order, model.f_port)
         except ValueError as error:
             raise complaint(name, f"{_title('command', index, command.name)}: {error}") from None
@@ -135,8 +138,11 @@ def _check(codec: LayoutCodec, example: ExampleModel, name: str) -> None:
         raise complaint(name, "`hex` must be pairs of hexadecimal digits") from None
     try:
         if example.command is not None:
-            found: Json = codec.encode(example.command, {}).data
+            encoded = codec.encode(example.command, {})
             wanted: Json = data
+            found: Json = encoded.data
+            if "f_port" in example.model_fields_set and encoded.f_port != example.f_port:
+                raise complaint(name, f"goes to port {encoded.f_port}")
         else:
             found = dict(codec.decode(Frame(data, example.f_port)).data)
             wanted = example.object

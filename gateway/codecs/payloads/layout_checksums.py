@@ -72,6 +72,7 @@ CHECKSUMS: Mapping[str, tuple[int, Callable[[bytes], int]]] = {
     "crc16-xmodem": (2, Crc(16, 0x1021, 0, reflected=False)),
     "crc16-modbus": (2, Crc(16, 0x8005, 0xFFFF, reflected=True)),
     "crc16-arc": (2, Crc(16, 0x8005, 0, reflected=True)),
+    "crc16-kermit": (2, Crc(16, 0x1021, 0, reflected=True)),
     "crc32": (4, Crc(32, 0x04C11DB7, 0xFFFFFFFF, reflected=True, final=0xFFFFFFFF)),
 }
 """Name -> its size in bytes, and the function."""
@@ -86,6 +87,7 @@ class Checksum:
     first: int
     stop: int
     byte_order: ByteOrder
+    lenient: bool = False
 
     @property
     def size(self) -> int:
@@ -96,8 +98,11 @@ class Checksum:
         """Return where fields that go to the end must stop in a payload of this length."""
         return length if self.at >= 0 else max(length + self.at, 0)
 
-    def check(self, data: bytes) -> None:
-        """Raise `BadInput` unless the payload carries its own checksum."""
+    def check(self, data: bytes) -> str:
+        """Raise `BadInput` unless the payload carries its own checksum.
+
+        A lenient one is only warned about: the warning is returned, empty when all is well.
+        """
         at = self.at if self.at >= 0 else len(data) + self.at
         stop = at + self.size
         if at < 0 or stop > len(data):
@@ -106,9 +111,11 @@ class Checksum:
         wanted = self.of(data)
         if found != wanted:
             form = f"0{2 * self.size}x"
-            raise BadInput(
-                "codec_checksum", f"{self.kind} is {wanted:{form}}, the payload says {found:{form}}"
-            )
+            words = f"{self.kind} is {wanted:{form}}, the payload says {found:{form}}"
+            if self.lenient:
+                return words
+            raise BadInput("codec_checksum", words)
+        return ""
 
     def of(self, data: bytes) -> int:
         """Return the sum that a payload should carry."""
@@ -123,4 +130,6 @@ def checksum_of(model: ChecksumModel | None, byte_order: ByteOrder) -> Checksum 
     if -size < model.at < 0:
         raise ValueError(f"`checksum` has {size} bytes: `at` must be -{size} or less")
     stop = model.at if model.to is None else model.to
-    return Checksum(model.type, model.at, model.from_, stop, model.byte_order or byte_order)
+    lenient = model.on_wrong == "warn"
+    order = model.byte_order or byte_order
+    return Checksum(model.type, model.at, model.from_, stop, order, lenient)

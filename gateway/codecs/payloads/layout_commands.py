@@ -103,7 +103,8 @@ class Command:
         first = scan.at
         if not scan.data.startswith(self.header, first):
             return False
-        scan.first, scan.at = first, first + len(self.header)
+        scan.first = first
+        scan.at = scan.far = first + len(self.header)
         try:
             if self.checksum is not None:
                 self.checksum.check(scan.data)
@@ -112,6 +113,7 @@ class Command:
                 step(scan)
         except BadInput:
             return False
+        scan.at = scan.far
         return scan.at == scan.end or not to_the_end
 
 
@@ -159,17 +161,26 @@ class Commands:
                 return Decoded(scan.out, rejects=tuple(scan.rejects))
 
     def _read_one(self, scan: Scan, frame: Frame) -> None:
+        """Read what stands next: a command whose values all have a meaning goes first."""
         at, end, out, rejects = scan.at, scan.end, scan.out, scan.rejects
+        best: tuple[int, int, dict[str, Json], list[tuple[str, str]]] | None = None
         for one in self.known:
-            if one.form.f_port in (None, frame.f_port):
-                scan.at, scan.end, scan.out, scan.rejects, scan.raw = at, end, {}, [], {}
-                if one.read(scan, to_the_end=not self.combine) and scan.at > at:
-                    scan.out = merged(out, scan.out)
-                    scan.rejects = rejects + scan.rejects
-                    return
-        raise BadInput(
-            "codec_no_match", f"no command begins with {frame.data[at : at + 8].hex(' ')}"
-        )
+            if one.form.f_port not in (None, frame.f_port):
+                continue
+            scan.at, scan.end, scan.out, scan.rejects, scan.raw = at, end, {}, [], {}
+            found = one.read(scan, to_the_end=not self.combine)
+            if not found or (scan.at <= at and self.combine):
+                continue
+            if best is None or not scan.rejects:
+                best = scan.at, scan.end, scan.out, scan.rejects
+            if not scan.rejects:
+                break
+        if best is None:
+            raise BadInput(
+                "codec_no_match", f"no command begins with {frame.data[at : at + 8].hex(' ')}"
+            )
+        scan.at, scan.end, given, refused = best
+        scan.out, scan.rejects = merged(out, given), rejects + refused
 
     def _chosen(self, values: Mapping[str, Json]) -> list[Command]:
         """Return the command that the keys are for, or several where they may be combined."""
@@ -182,7 +193,7 @@ class Commands:
                 return [one]
         if self.combine:
             chosen = [one for one in self.known if one.required and one.required <= given]
-            if given <= frozenset().union(*(one.known for one in chosen)):
+            if chosen and given <= frozenset().union(*(one.known for one in chosen)):
                 return chosen
         raise self._incomplete(given)
 
@@ -242,6 +253,8 @@ def _refuse_unfit(field: FieldModel) -> None:
     unfit = UNFIT & field.model_fields_set
     if field.type == "group":
         raise FieldError(f"{what}: a command has no groups: give its fields dotted names")
+    if field.type in {"version", "split"}:
+        raise FieldError(f"{what}: a command has no type `{field.type}`")
     if unfit:
         raise FieldError(f"{what}: a command has no `{min(unfit)}`: remove it")
     if field.at is not None and field.at < 0:

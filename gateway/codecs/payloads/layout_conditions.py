@@ -67,7 +67,7 @@ def _number(condition: ConditionModel, place: Place) -> Callable[[Scan], float |
 
     def read(scan: Scan) -> int | None:
         start = scan.position(at)
-        if start < scan.first or start + size > scan.last:
+        if start < 0 or start < scan.first or start + size > scan.last:
             return None
         return int.from_bytes(scan.data[start : start + size], order)
 

@@ -15,6 +15,7 @@ from gateway.codecs.payloads.layout_numeric import (
     compile_float,
     compile_integer,
 )
+from gateway.codecs.payloads.layout_parts import compile_split, compile_version
 from gateway.codecs.payloads.layout_scan import Finished, Scan, Step
 from gateway.errors import BadInput
 from gateway.types import Json
@@ -30,12 +31,14 @@ class FieldError(ValueError):
 def compile_fields(fields: Sequence[FieldModel], place: Place) -> tuple[Step, ...]:
     """Return the steps that read fields in their order; raises `FieldError`."""
     steps: list[Step] = []
-    in_a_row = False
+    before = None
     for field in fields:
-        is_bits = field.type == "bits"
-        if is_bits and not in_a_row:
+        order = (field.byte_order or place.byte_order) if field.type == "bits" else None
+        if order is not None and before is None:
             steps.append(_align)
-        in_a_row = is_bits
+        elif order != before and order is not None and field.at is field.start_bit is None:
+            raise FieldError(f"field `{field.name}`: bits in a row must be of one `byte_order`")
+        before = order
         steps.append(_compile_named(field, place))
     return tuple(steps)
 
@@ -51,6 +54,8 @@ def _compile_named(field: FieldModel, place: Place) -> Step:
 
 def _compile_field(field: FieldModel, place: Place) -> Step:
     place = replace(place, byte_order=field.byte_order or place.byte_order)
+    if field.default is not None and not place.strict:
+        raise ValueError("`default` is for commands: remove it")
     step = _COMPILERS[field.type](field, place)
     if field.optional and field.repeat is None:
         step = _optional(step)
@@ -81,6 +86,9 @@ def _optional(step: Step) -> Step:
             scan.out = out
             del scan.rejects[rejects:]
             raise Finished from None
+        except Finished:
+            scan.out = merged(out, scan.out)
+            raise
         scan.out = merged(out, scan.out)
 
     return read
@@ -122,32 +130,51 @@ def _compile_list(field: FieldModel, place: Place) -> Step:
         raise ValueError("a group with `repeat` is a list, which needs a `name`")
     steps = compile_fields(field.field, Place(place.byte_order, "", place.depth + 1))
     keep, turns = leaf(key_of(field, place)), _turns(field.repeat, place)
-
     may_end_early = field.optional
 
     def read(scan: Scan) -> None:
         first, out, raw = scan.first, scan.out, scan.raw
         scan.at = scan.position(field.at)
         entries: list[Json] = []
-        left = turns(scan)
+        left, ended = turns(scan), False
         try:
             while scan.at < scan.end if left is None else len(entries) < left:
-                scan.turn()
-                begin = scan.first = scan.at
-                scan.out, scan.raw = {}, dict(raw)
-                for step in steps:
-                    step(scan)
-                entries.append(scan.out)
+                begin = scan.at
+                _read_turn(steps, scan, raw, entries)
                 if left is None and scan.at <= begin:
                     break
+        except Finished:
+            ended = True
         except BadInput as error:
             if not may_end_early or error.reason != "codec_truncated":
                 raise
+            ended = True
         finally:
             scan.first, scan.out, scan.raw = first, out, raw
         keep(scan, entries)
+        if ended:
+            raise Finished
 
     return read
+
+
+def _read_turn(
+    steps: tuple[Step, ...], scan: Scan, raw: Mapping[str, float], entries: list[Json]
+) -> None:
+    scan.turn()
+    scan.first, scan.out, scan.raw = scan.at, {}, dict(raw)
+    rejects = len(scan.rejects)
+    try:
+        for step in steps:
+            step(scan)
+    except Finished:
+        if scan.out:
+            entries.append(scan.out)
+        raise
+    except BadInput:
+        del scan.rejects[rejects:]
+        raise
+    entries.append(scan.out)
 
 
 def _turns(repeat: int | str | None, place: Place) -> Callable[[Scan], int | None]:
@@ -238,5 +265,7 @@ _COMPILERS: Mapping[str, Callable[[FieldModel, Place], Step]] = {
     "const": _compile_const,
     "skip": _compile_skip,
     "bytes": _compile_bytes,
+    "version": compile_version,
+    "split": compile_split,
     "group": _compile_group,
 }

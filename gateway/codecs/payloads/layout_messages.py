@@ -72,19 +72,26 @@ def _read_item(item: Item, size: int | None, scan: Scan) -> None:
     scan.first = scan.at
     if item.collect is not None:
         scan.out = {}
+    ended = False
     try:
         _read_value(item, size, scan)
+    except Finished:
+        ended = True
     finally:
         given = scan.out
         scan.first, scan.end, scan.last, scan.out = first, end, last, out
     if item.collect is not None:
         _collect(out, item.collect, given)
+    if ended:
+        raise Finished
 
 
 def _read_value(item: Item, size: int | None, scan: Scan) -> None:
     if size is None:
+        scan.far = scan.at
         for step in item.steps:
             step(scan)
+        scan.at = scan.far
         return
     stop = scan.at + size
     if stop > scan.end:
@@ -112,8 +119,9 @@ class Message:
 
     def read(self, scan: Scan) -> Decoded:
         """Return what the payload says."""
+        warning = ""
         if self.checksum is not None:
-            self.checksum.check(scan.data)
+            warning = self.checksum.check(scan.data)
             scan.end = self.checksum.end(len(scan.data))
         try:
             for step in self.steps:
@@ -122,7 +130,7 @@ class Message:
                 self.items.read(scan)
         except Finished:
             pass
-        return Decoded(scan.out, rejects=tuple(scan.rejects))
+        return Decoded(scan.out, (warning,) if warning else (), tuple(scan.rejects))
 
 
 def scan_of(frame: Frame) -> Scan:

@@ -49,6 +49,9 @@ KEYS_BY_TYPE: Mapping[str, frozenset[str]] = {
     "skip": frozenset({"size"}),
     "const": frozenset({"value"}),
     "bytes": frozenset({"value"}),
+    "version": frozenset({"size", "mask", "parts", "prefix"}),
+    "split": frozenset({"size", "whole", "tenths", "negative"})
+    | {"invalid", "scale", "divide", "offset", "decimals", "min", "max", "unit"},
     "group": frozenset({"field", "repeat"}),
 }
 """Type -> the keys that mean something with it, beside `COMMON_KEYS`."""
@@ -59,9 +62,17 @@ NEEDED: Mapping[str, str] = {
     "skip": "size",
     "const": "value",
     "bytes": "value",
+    "version": "parts",
+    "split": "whole",
     "group": "field",
 }
 """Type -> the key that it cannot do without."""
+
+SMALLEST = 1e-12
+"""No unit is so far from what a field counts; beyond, numbers could leave floating point."""
+
+MAX_BCD = 8
+"""16 decimal digits: more do not fit any number a person works with."""
 
 NAMELESS = frozenset({"skip", "bytes", "group"})
 
@@ -87,6 +98,7 @@ Sum = Literal[
     "crc16-xmodem",
     "crc16-modbus",
     "crc16-arc",
+    "crc16-kermit",
     "crc32",
 ]
 
@@ -194,6 +206,7 @@ class ChecksumModel(Part):
     from_: Position = Field(default=0, alias="from")
     to: Position | None = None
     byte_order: ByteOrder | None = None
+    on_wrong: Literal["error", "warn"] = "error"
 
 
 class FieldModel(Part):
@@ -228,6 +241,11 @@ class FieldModel(Part):
     repeat: Annotated[int, Field(ge=1, le=MAX_PAYLOAD)] | Name | None = None
     field: Annotated[list[FieldModel], Field(max_length=256)] = []
     value: Scalar | Annotated[list[Byte], Field(max_length=MAX_PAYLOAD)] | None = None
+    parts: Annotated[list[Annotated[int, Field(ge=1, le=32)]], Field(max_length=8)] = []
+    prefix: Label = ""
+    whole: Annotated[int, Field(ge=1, lt=2**64)] | None = None
+    tenths: Annotated[int, Field(ge=1, lt=2**64)] | None = None
+    negative: Annotated[int, Field(ge=1, lt=2**64)] | None = None
     default: Scalar | None = None
 
     @model_validator(mode="after")
@@ -250,8 +268,11 @@ class FieldModel(Part):
 
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Self:
-        if self.scale == 0 or self.divide == 0:
-            raise ValueError("`scale` and `divide` cannot be 0")
+        for key in ("scale", "divide"):
+            if not SMALLEST <= abs(getattr(self, key)) <= 1 / SMALLEST:
+                raise ValueError(f"`{key}` must be from {SMALLEST} to {1 / SMALLEST:g}, and not 0")
+        if self.type == "bcd" and (self.size or 1) > MAX_BCD:
+            raise ValueError(f"`size` of a `bcd` is at most {MAX_BCD} bytes: use `hex`")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("`min` is greater than `max`")
         if self.values is not None and self.flags is not None:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from gateway.codecs.payloads.layout_model import FieldModel
-from gateway.errors import BadInput
 
 MAX_DECIMALS = 12
 """A step finer than this is left as binary floating point gives it."""
@@ -128,10 +127,3 @@ def decimal_places(number: Fraction) -> int | None:
         if (number * 10**places).denominator == 1:
             return places
     return None
-
-
-def whole(value: float, name: str) -> int:
-    """Return the nearest whole number of what a person gave for the field `name`."""
-    if not math.isfinite(value):
-        raise BadInput("codec_out_of_range", f"`{name}` must be a finite number")
-    return round(value)

@@ -38,6 +38,9 @@ Pack = Callable[[Draft, Json], None]
 
 ToBits = Callable[[Json], int]
 
+NOISE = 1e-6
+"""What binary floating point may add to a value that a person means, in steps."""
+
 
 def compile_packing(field: FieldModel, place: Place) -> Pack:
     """Return what writes a field of a command; raises `ValueError` in plain words."""
@@ -97,8 +100,11 @@ def _to_bits(field: FieldModel) -> ToBits:
     raw = _raw_integer(field)
     if field.values is not None:
         return _from_meaning(field, raw)
-    low, high, _ = number_range(field)
+    low, high, step = number_range(field)
     scaling, wanted = scaling_of(field), bounds(low, high, field.unit)
+    if scaling is not None:  # 16383 * 0.1 is a little more than 1638.3
+        noise = NOISE * step + 4 * math.ulp(max(abs(low), abs(high)))
+        low, high = low - noise, high + noise
 
     def convert(value: Json) -> int:
         # Compared before anything is computed: a stranger's number may be beyond any float.
@@ -163,9 +169,12 @@ def _pack_float(field: FieldModel, place: Place) -> Pack:
         if not is_number(value) or not low <= value <= high:
             raise out_of_range(field.name or "", wanted)
         try:
-            data = form.pack(value if scaling is None else scaling.raw(value))
-        except (OverflowError, ValueError):
-            raise out_of_range(field.name or "", f"a number that {field.type} can hold") from None
+            raw = float(value) if scaling is None else scaling.raw(value)
+            data = form.pack(raw)
+        except OverflowError:
+            raw = math.inf
+        if not math.isfinite(raw):
+            raise out_of_range(field.name or "", f"a number that {field.type} can hold")
         draft.place(field.at, data)
 
     return pack

@@ -18,8 +18,9 @@ class Scan:
 
     Positions are bytes of `data`: `at` is the next to read, `first` where the present message,
     item or group began, `end` where it must stop (before a checksum), `last` where its container
-    ends, which negative positions count from. `bit` is the next bit, for `bits` in a row. `raw`
-    holds the numbers of fields read, by name, before scaling.
+    ends, which negative positions count from. `bit` is the next bit, for `bits` in a row; `far` is
+    the end of what was read, for items and commands whose fields go back and forth. `raw` holds
+    the numbers of fields read, by name, before scaling.
     """
 
     data: bytes
@@ -29,6 +30,7 @@ class Scan:
     at: int = 0
     first: int = 0
     bit: int = 0
+    far: int = 0
     turns: int = 0
     out: dict[str, Json] = field(default_factory=dict)
     raw: dict[str, float] = field(default_factory=dict)
@@ -44,9 +46,11 @@ class Scan:
         """Step over `size` bytes and return where they begin."""
         start = self.at if at is None else self.position(at)
         stop = start + size
-        if stop > self.end or start < self.first:
+        if stop > self.end or start < self.first or start < 0:
             raise short(name, size, self.end - start)
         self.at = stop
+        if stop > self.far and (at is None or at >= 0):
+            self.far = stop
         return start
 
     def turn(self) -> None:

@@ -103,7 +103,7 @@ def test_no_reading_is_no_leaf_and_no_complaint(field: str, data: str) -> None:
         ('type = "u8", min = 1', "00"),
         ('type = "u8", values = { 0 = "off" }', "01"),
         ('type = "f32"', "7f800000"),
-        ('type = "f64", scale = 1e18', struct.pack(">d", 1e300).hex()),
+        ('type = "f64", scale = 1e12', struct.pack(">d", 1e300).hex()),
         ('type = "f64", polynomial = [0, 0, 1]', struct.pack(">d", 1e300).hex()),
         ('type = "bcd", size = 1', "1a"),
         ('type = "text", size = 1', "ff"),
@@ -215,6 +215,30 @@ def test_a_list_that_is_cut_is_refused_unless_it_may_be() -> None:
     assert read(field, "000102").data == {"l": [{"t": 1}]}
 
 
+def test_a_turn_that_ends_before_an_optional_field_ends_the_list_and_is_kept() -> None:
+    turn = 'field = [{ name = "t", type = "u8" }, { name = "u", type = "u16", optional = true }]'
+    field = f'{{ name = "l", type = "group", repeat = "end", {turn} }}'
+    assert read(field, "01020304").data == {"l": [{"t": 1, "u": 0x0203}, {"t": 4}]}
+
+
+def test_a_group_before_the_payloads_first_byte_is_not_there() -> None:
+    for inner in ('type = "u8"', 'type = "bool"', 'type = "bits", bits = 3', 'type = "hex"'):
+        field = f'{{ type = "group", at = -9, field = [{{ name = "x", {inner} }}] }}'
+        with pytest.raises(BadInput, match="codec_truncated"):
+            read(field, "010203")
+
+
+def test_a_value_counted_from_the_end_is_before_a_checksum() -> None:
+    codec = layout(
+        """
+        [[message]]
+        checksum = { type = "sum8", at = -1 }
+        field = [{ name = "x", type = "u8", at = -2 }]
+        """
+    )
+    assert codec.decode(Frame(bytes.fromhex("010203"), 1)).data == {"x": 2}
+
+
 def test_lists_within_lists_end_before_they_are_too_many() -> None:
     inner = '{ name = "i", type = "group", repeat = 255, field = [{ name = "c", type = "const", value = 1 }] }'  # noqa: E501
     field = f'{{ name = "o", type = "group", repeat = 255, field = [{inner}] }}'
@@ -306,6 +330,22 @@ def test_one_id_may_mean_two_things() -> None:
         """
     )
     assert codec.decode(Frame(bytes.fromhex("050007 050102"), 1)).data == {"a": 7, "b": 0x0102}
+
+
+def test_an_item_ends_after_the_furthest_of_its_fields() -> None:
+    codec = layout(
+        """
+        [[message]]
+        [[message.item]]
+        id = 1
+        field = [{ name = "b", type = "u8", at = 1 }, { name = "a", type = "u8", at = 0 }]
+        [[message.item]]
+        id = 2
+        field = [{ name = "c", type = "u8" }]
+        """
+    )
+    data = bytes.fromhex("010203 0205")
+    assert codec.decode(Frame(data, 1)).data == {"a": 2, "b": 3, "c": 5}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from gateway.codecs.payloads import REASONS, Frame
 from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
+from gateway.codecs.payloads.layout_checksums import CHECKSUMS
+from gateway.codecs.payloads.layout_model import (
+    KEYS_BY_TYPE,
+    CommandModel,
+    ConditionModel,
+    FieldModel,
+    ItemModel,
+    LayoutModel,
+    MessageModel,
+)
 from gateway.errors import BadInput
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "codecs" / "layouts"
@@ -104,6 +115,23 @@ def test_the_layout_of_the_readme_is_right_about_itself() -> None:
     )
     (fan,) = codec.commands[1].keys
     assert (fan.type, fan.choices) == ("choice", ("off", "slow", "fast"))
+
+
+@pytest.mark.parametrize(
+    "model", [FieldModel, ItemModel, MessageModel, CommandModel, LayoutModel, ConditionModel]
+)
+def test_the_readme_explains_every_key(model: type[BaseModel]) -> None:
+    text = README.read_text("utf-8")
+    for name, key in model.model_fields.items():
+        word = key.alias or name
+        assert re.search(rf"`(\[\[)?{word}\b|\b{word} =|\.{word}`", text), word
+
+
+def test_the_readme_names_every_type_and_checksum() -> None:
+    text = README.read_text("utf-8")
+    ranges = {f"{sign}{8 * size}" for sign in "ui" for size in range(1, 9)}
+    for word in (set(KEYS_BY_TYPE) - ranges) | set(CHECKSUMS):
+        assert f"`{word}`" in text, word
 
 
 def test_an_unplugged_sensor_leaves_its_value_out() -> None:
