@@ -103,7 +103,7 @@ def run(
     return 1 if summary["differ"] or summary["failed"] else 0
 
 
-def test_source(source: CodecSource, make_codec: MakeCodec) -> CodecResults:
+def judge_source(source: CodecSource, make_codec: MakeCodec) -> CodecResults:
     """Judge one codec's examples; what is broken becomes results too, and ends nothing."""
     verdicts: list[tuple[Example | None, Verdict]] = [
         (None, Verdict(Outcome.FAILED, reason=f"{file}: {reason}"))
@@ -148,7 +148,7 @@ def _with_progress(
         task = bar.add_task("", total=None)
         for source in sources:
             bar.update(task, description=source.name.replace("[", "("))
-            judged = test_source(source, make_codec)
+            judged = judge_source(source, make_codec)
             bar.advance(task, judged.examples)
             yield judged
 

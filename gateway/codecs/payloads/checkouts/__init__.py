@@ -5,6 +5,7 @@ came is held against what was expected. Files are read and never written; nothin
 """
 
 from gateway.codecs.payloads.checkouts.compare import Outcome, Verdict, compare
+from gateway.codecs.payloads.checkouts.devices import find_device
 from gateway.codecs.payloads.checkouts.examples import Example, Kind, read_json, to_listing
 from gateway.codecs.payloads.checkouts.find import Checkout, find
 from gateway.codecs.payloads.checkouts.judge import judge
@@ -20,6 +21,7 @@ __all__ = [
     "Verdict",
     "compare",
     "find",
+    "find_device",
     "judge",
     "read_json",
     "to_listing",
