@@ -86,15 +86,35 @@ def find(path: Path, evaluate_json5: EvaluateJson5 | None = None) -> Checkout:
     return Checkout(FileTree(root), "codecs", evaluate_json5, only=resolved)
 
 
+_MARKS = {
+    "things_network": (
+        "vendor/*/*.yaml",
+        "*/*-codec*.yaml",
+        "*-codec*.yaml",
+        "devices/*/*/index.json",
+        "*/vendor/*/*.yaml",
+    ),
+    "chirpstack": (
+        "vendors/*/codecs",
+        "vendors/*/vendor.toml",
+        "*/vendor.toml",
+        "vendor.toml",
+        "*/vendors/*/vendor.toml",
+    ),
+    "packages": (
+        "vendors/*/drivers",
+        "drivers/*/package.json",
+        "examples.json",
+        "*/examples.json",
+        "*/*/examples.json",
+    ),
+}
+"""What each ecosystem's tree holds, seen from its root, from a part of it, and from just above."""
+
+
 def _layout(root: Path) -> str:
-    """Return the ecosystem of a folder, of its root or of one vendor's part of it."""
-    if any((root / "vendor").glob("*/*.yaml")) or any(root.glob("*-codec*.yaml")):
-        return "things_network"
-    if any(root.glob("*/*-codec*.yaml")) or any(root.glob("devices/*/*/index.json")):
-        return "things_network"
-    if any(root.glob("vendors/*/codecs")) or (root / "vendor.toml").is_file():
-        return "chirpstack"
-    packages = ("vendors/*/drivers", "drivers", "examples.json", "*/examples.json")
-    if any(any(root.glob(pattern)) for pattern in (*packages, "*/*/examples.json")):
-        return "packages"
+    """Return the ecosystem of a folder; one of nobody's is a folder of `codecs`."""
+    for layout, patterns in _MARKS.items():
+        if any(any(root.glob(pattern)) for pattern in patterns):
+            return layout
     return "codecs"

@@ -94,7 +94,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count(1)
         value: Json = _value(event)
-        if self._expects_key() and event.value == "<<" and event.style is None:
+        if self._expects_key() and event.value == "<<" and event.implicit[0]:
             value = _MERGE
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
