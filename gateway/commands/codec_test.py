@@ -104,16 +104,16 @@ def run(
 
 
 def judge_source(source: CodecSource, make_codec: MakeCodec) -> CodecResults:
-    """Judge one codec's examples; what is broken becomes results too, and ends nothing."""
+    """Judge one codec's examples; a broken file becomes a result too, and ends nothing.
+
+    Examples whose codec is not there are not run and not counted: its file is the one failure.
+    """
     verdicts: list[tuple[Example | None, Verdict]] = [
         (None, Verdict(Outcome.FAILED, reason=f"{file}: {reason}"))
         for file, reason in source.problems
     ]
     if source.script or not source.problems:
         verdicts += _judged(source, make_codec)
-    else:
-        why = Verdict(Outcome.FAILED, reason="its codec cannot be read")
-        verdicts += [(example, why) for example in source.examples]
     results = (Result(source.vendor, source.model, example, v) for example, v in verdicts)
     return CodecResults(source.vendor, source.model, tuple(results))
 
@@ -175,7 +175,8 @@ def _table(judged: list[CodecResults], summary: dict[str, int]) -> Table:
         table.add_column(outcome.value, footer=str(summary[outcome.value]), justify="right")
     for codec in judged:
         counts = (str(codec.count(outcome) or "") for outcome in OUTCOMES)
-        table.add_row(Text(codec.vendor), Text(codec.model), str(codec.examples), *counts)
+        names = Text(_printable(codec.vendor)), Text(_printable(codec.model))
+        table.add_row(*names, str(codec.examples), *counts)
     return table
 
 
@@ -185,4 +186,9 @@ def _told(result: Result) -> Text:
     lines = [f"{title}: {row['verdict']}", *(f"    {line}" for line in row["diff"])]
     if result.verdict.reason:
         lines.append(f"    {result.verdict.reason}")
-    return Text("\n".join(lines))
+    return Text("\n".join(map(_printable, lines)))
+
+
+def _printable(text: str) -> str:
+    """Return a stranger's text without what would move a terminal's cursor or change its colors."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -50,7 +50,7 @@ def find_device(
         raise BadInput("no_such_device", f"{wanted!r} is not VENDOR/MODEL")
     folder = _vendor_folder(checkout, vendor)
     sources = list(find(folder, evaluate_json5).sources())
-    return _chosen(sources, list(_devices(FileTree(folder.resolve()))), wanted, model)
+    return _chosen(sources, _devices(FileTree(folder.resolve())), wanted, model)
 
 
 def _vendor_folder(checkout: Path, vendor: str) -> Path:
@@ -70,7 +70,7 @@ def _vendor_folder(checkout: Path, vendor: str) -> Path:
 
 
 def _chosen(
-    sources: list[CodecSource], devices: list[_Device], wanted: str, model: str
+    sources: list[CodecSource], devices: Iterator[_Device], wanted: str, model: str
 ) -> CodecSource:
     by_codec: dict[str, CodecSource] = {}
     for source in sources:
@@ -79,7 +79,8 @@ def _chosen(
         by_codec.setdefault(_plain(f"{source.model}{source.suffix}"), source)
     if (found := by_codec.get(_plain(model))) is not None:
         return found
-    called = [device for device in devices if _plain(model) in map(_plain, device.names)]
+    listed = list(devices)
+    called = [device for device in listed if _plain(model) in map(_plain, device.names)]
     codecs = {_plain(codec): codec for device in called for codec in device.codecs}
     chosen = [by_codec[plain] for plain in codecs if plain in by_codec]
     if len(chosen) == 1:
@@ -92,7 +93,7 @@ def _chosen(
         return by_script[0]
     if called:
         raise BadInput("no_such_device", f"{wanted!r} is there, and has no codec")
-    known = [source.model for source in sources] + [n for d in devices for n in d.names]
+    known = [source.model for source in sources] + [n for d in listed for n in d.names]
     raise BadInput("no_such_device", f"there is no {wanted!r}{_near(model, known)}")
 
 

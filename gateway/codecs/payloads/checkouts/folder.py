@@ -25,7 +25,9 @@ from gateway.types import Json
 SUFFIXES = (".js", ".toml")
 """What a codec's own file may end in."""
 
-_DEFINITION = re.compile(r"^\s*(?:uplinkDecoder|downlinkEncoder|downlinkDecoder)\s*:", re.MULTILINE)
+_DEFINITION = re.compile(
+    r"^[^#\n]*\b(?:uplinkDecoder|downlinkEncoder|downlinkDecoder)[\"']?\s*:", re.MULTILINE
+)
 _SITE = re.compile(r'"codecs"\s*:\s*\{\s*"')
 _TESTS = {
     "test_decode_": Kind.UPLINK,

@@ -29,6 +29,7 @@ NO_PORT = 0
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _JOINTS = re.compile(r"[\s;,|]+")
 _DETAIL = 200
+_MILLISECONDS_TO = 8.64e15  # where JavaScript's own dates end
 _MILLISECONDS_FROM = 1e11
 """A time in numbers that is larger is in milliseconds, as JavaScript counts: 1e11 s is AD 5138."""
 
@@ -208,6 +209,8 @@ def _time_s(raw: Json) -> float | None:
     if raw is None:
         return None
     if isinstance(raw, int | float) and not isinstance(raw, bool):
+        if not -_MILLISECONDS_TO < raw < _MILLISECONDS_TO:
+            return None
         return raw / 1000 if raw > _MILLISECONDS_FROM else float(raw)
     text = str(raw)
     try:

@@ -145,7 +145,9 @@ def test_a_folder_of_ones_own_has_examples_beside_in_json_toml_or_yaml(tmp_path:
 
 
 def test_a_decoder_and_an_encoder_may_be_two_scripts(tmp_path: Path) -> None:
-    definition = "uplinkDecoder: {fileName: up.js}\ndownlinkEncoder: {fileName: payload/down.js}\n"
+    definition = (
+        '{"uplinkDecoder": {fileName: up.js}, downlinkEncoder: {fileName: payload/down.js}}'
+    )
     files = {"up.js": METER, "payload/down.js": METER, "any-name.yaml": definition}
     write_tree(tmp_path / "vendor/acme", files)
     assert [source.name for source in found(tmp_path)] == ["acme/any-name", "acme/down"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from stand_in_codecs import METER, StandInCodec
 
 from gateway.codecs.payloads.checkouts import Example, Kind, Outcome, Verdict, judge
+from gateway.codecs.payloads.checkouts.examples import of_definition, of_listing
 from gateway.codecs.payloads.checkouts.judge import bytes_of, frame_of
 from gateway.errors import BadInput
 from gateway.types import Json
@@ -13,12 +16,12 @@ from gateway.types import Json
 CODEC = StandInCodec("acme/meter", METER)
 
 
-def judged(kind: Kind, given: Json, expected: Json, codec: StandInCodec = CODEC) -> Verdict:
-    return judge(codec, Example(kind, "", given, expected))
+def judged(kind: Kind, asked: Json, expected: Json, codec: StandInCodec = CODEC) -> Verdict:
+    return judge(codec, Example(kind, "", asked, expected))
 
 
-def uplink(expected: Json, given: Json = None) -> Verdict:
-    return judged(Kind.UPLINK, given or {"fPort": 2, "bytes": [1, 16]}, expected)
+def uplink(expected: Json, asked: Json = None) -> Verdict:
+    return judged(Kind.UPLINK, asked or {"fPort": 2, "bytes": [1, 16]}, expected)
 
 
 GOOD = {"valve": "On", "level": 1.6}
@@ -76,17 +79,17 @@ def test_a_layouts_reason_may_be_what_an_example_expects() -> None:
 
 
 def test_a_downlink_is_compared_by_bytes_port_and_warnings() -> None:
-    given = {"data": {"valve": "open"}}
-    assert judged(Kind.ENCODE, given, {"bytes": "01FF", "fPort": 3}).outcome is Outcome.EXACT
-    verdict = judged(Kind.ENCODE, given, {"bytes": [1, 2], "fPort": 4})
+    asked = {"data": {"valve": "open"}}
+    assert judged(Kind.ENCODE, asked, {"bytes": "01FF", "fPort": 3}).outcome is Outcome.EXACT
+    verdict = judged(Kind.ENCODE, asked, {"bytes": [1, 2], "fPort": 4})
     assert verdict.diff == ("bytes: 0102 -> 01ff", "fPort: 4 -> 3")
     assert judged(Kind.ENCODE, {}, {"bytes": []}).reason.startswith("invalid_example")
 
 
 def test_variables_reach_the_encoder() -> None:
     codec = StandInCodec("a", {"encode": {'{"a": 1, "k": "2"}': {"bytes": [7]}}})
-    given = {"data": {"a": 1}, "variables": {"k": 2}}
-    assert judged(Kind.ENCODE, given, {"bytes": [7]}, codec).outcome is Outcome.EXACT
+    asked = {"data": {"a": 1}, "variables": {"k": 2}}
+    assert judged(Kind.ENCODE, asked, {"bytes": [7]}, codec).outcome is Outcome.EXACT
 
 
 def test_one_normalized_measurement_may_stand_without_a_list() -> None:
@@ -133,9 +136,63 @@ def test_what_are_no_bytes_are_refused(raw: Json) -> None:
         ("2020-08-02 15:00:00", 1596380400.0),
         (1596380400, 1596380400.0),
         (1596380400000, 1596380400.0),
+        (10**400, None),
+        (True, None),
         ("some day", None),
         (None, None),
     ],
 )
 def test_a_time_comes_in_many_spellings(raw: Json, time_s: float | None) -> None:
     assert frame_of({"recvTime": raw}).time_s == time_s
+
+
+FIELDS = st.sampled_from(
+    [
+        "input",
+        "output",
+        "expected",
+        "bytes",
+        "fPort",
+        "recvTime",
+        "data",
+        "errors",
+        "warnings",
+        "kind",
+        "type",
+        "name",
+        "description",
+        "variables",
+        "normalizedOutput",
+        "examples",
+        "uplinkDecoder",
+        "downlinkEncoder",
+        "downlinkDecoder",
+        "fileName",
+    ]
+)
+HOSTILE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["uplink", "downlink", "encode", "normalize", "00ff", "x", 10**400]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(st.lists(HOSTILE, max_size=3))
+def test_no_entry_of_a_listing_ends_the_run(entries: list[Json]) -> None:
+    for example in of_listing(entries, None):
+        assert judge(CODEC, example).outcome in Outcome
+
+
+@given(st.dictionaries(FIELDS, HOSTILE, max_size=6))
+def test_no_definition_ends_the_run(definition: Json) -> None:
+    try:
+        scripts = list(of_definition(definition))
+    except BadInput:
+        return
+    for _, examples in scripts:
+        for example in examples:
+            assert judge(CODEC, example).outcome in Outcome
