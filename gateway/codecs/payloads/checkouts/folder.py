@@ -79,13 +79,16 @@ class Folder:
     # --- definitions that name their script ------------------------------------------------
 
     def _of_yaml(self, name: str) -> Iterator[CodecSource]:
+        stem = name.rpartition(".")[0]
+        model = stem.removesuffix("-codec")
         try:
             text = self._tree.read(self._folder, name)
-        except BadInput:
-            return  # a file that cannot be read is not known to be a codec
+        except BadInput as error:
+            if model != stem:  # only its name says that it would be a codec
+                yield self._broken(name, model, error)
+            return
         if _DEFINITION.search(text) is None:
             return
-        model = re.sub(r"-codec$", "", name.rpartition(".")[0])
         try:
             definition = read_yaml(text)
             if isinstance(definition, Mapping):

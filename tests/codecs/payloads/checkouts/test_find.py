@@ -182,6 +182,11 @@ def test_a_broken_codec_says_why_and_the_others_are_found(
     assert meter.name == "acme/meter"
 
 
+def test_a_definition_that_is_too_large_is_told(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"vendor/acme/a-codec.yaml": "#" * (MAX_FILE + 1)})
+    assert only(tmp_path).problems[0][1].startswith("file_too_large")
+
+
 def test_an_entry_that_is_no_example_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
     entries = [7, {"input": 3}, {"name": "x", "input": {}, "expected": [1]}, UPLINK]
     write_tree(tmp_path, {"a.js": METER, "a.examples.json": entries})

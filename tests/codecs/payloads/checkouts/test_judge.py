@@ -147,28 +147,11 @@ def test_a_time_comes_in_many_spellings(raw: Json, time_s: float | None) -> None
 
 
 FIELDS = st.sampled_from(
-    [
-        "input",
-        "output",
-        "expected",
-        "bytes",
-        "fPort",
-        "recvTime",
-        "data",
-        "errors",
-        "warnings",
-        "kind",
-        "type",
-        "name",
-        "description",
-        "variables",
-        "normalizedOutput",
-        "examples",
-        "uplinkDecoder",
-        "downlinkEncoder",
-        "downlinkDecoder",
-        "fileName",
-    ]
+    (
+        "input output expected bytes fPort recvTime data errors warnings kind type name "
+        "description variables normalizedOutput examples uplinkDecoder downlinkEncoder "
+        "downlinkDecoder fileName"
+    ).split()
 )
 HOSTILE = st.recursive(
     st.none()
