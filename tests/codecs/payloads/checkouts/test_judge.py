@@ -147,11 +147,28 @@ def test_a_time_comes_in_many_spellings(raw: Json, time_s: float | None) -> None
 
 
 FIELDS = st.sampled_from(
-    (
-        "input output expected bytes fPort recvTime data errors warnings kind type name "
-        "description variables normalizedOutput examples uplinkDecoder downlinkEncoder "
-        "downlinkDecoder fileName"
-    ).split()
+    [
+        "input",
+        "output",
+        "expected",
+        "bytes",
+        "fPort",
+        "recvTime",
+        "data",
+        "errors",
+        "warnings",
+        "kind",
+        "type",
+        "name",
+        "description",
+        "variables",
+        "normalizedOutput",
+        "examples",
+        "uplinkDecoder",
+        "downlinkEncoder",
+        "downlinkDecoder",
+        "fileName",
+    ]
 )
 HOSTILE = st.recursive(
     st.none()
