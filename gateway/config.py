@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -123,8 +124,12 @@ class ChirpStackApiConfig(Section):
     @property
     def exposed(self) -> bool:
         """Whether the token crosses a network in the clear."""
-        local = self.host in {"", "localhost", "::1"} or self.host.startswith("127.")
-        return not self.tls and not local
+        if self.tls or self.host in {"", "localhost"}:
+            return False
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return True
 
     def secret(self) -> str:
         """Return the token, read from its file where one is named; never empty.
@@ -145,7 +150,7 @@ class ChirpStackApiConfig(Section):
                     "Make it readable by the service alone (mode 0400)."
                 ) from error
         text = text.strip()
-        if not text or not text.isascii() or any(not " " < mark <= "~" for mark in text):
+        if not text or any(not " " < mark <= "~" for mark in text):
             raise ConfigError(
                 f"chirpstack.api.{'token_file' if self.token_file else 'token'} holds no API key: "
                 "it is one line without blanks, as ChirpStack shows it once."

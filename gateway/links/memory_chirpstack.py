@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from gateway.errors import LinkError, LinkRefused
+from gateway.errors import ConfigError, LinkError, LinkRefused
 from gateway.types import ServerCodec, ServerDevice, ServerProfile
 
 
@@ -26,7 +26,7 @@ class MemoryChirpStackApi:
         self.codecs = dict(codecs or {})
         self.variables = {eui: dict(own) for eui, own in (variables or {}).items()}
         self.devices_by_eui = dict(devices or {})
-        self.failure: LinkError | None = None
+        self.failure: LinkError | ConfigError | None = None
         self.calls: list[tuple[str, str]] = []
         self.under_way = 0
         self.most_under_way = 0
