@@ -2,8 +2,19 @@
 
 from gateway.links.allocator import give_back_memory
 from gateway.links.backoff import Backoff
+from gateway.links.chirpstack_api import ChirpStackApi
 from gateway.links.memory import MemoryBroker, MemoryLink
+from gateway.links.memory_chirpstack import MemoryChirpStackApi
 from gateway.links.mqtt import MqttLink
 from gateway.links.systemd import Systemd
 
-__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink", "Systemd", "give_back_memory"]
+__all__ = [
+    "Backoff",
+    "ChirpStackApi",
+    "MemoryBroker",
+    "MemoryChirpStackApi",
+    "MemoryLink",
+    "MqttLink",
+    "Systemd",
+    "give_back_memory",
+]

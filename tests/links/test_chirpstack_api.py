@@ -7,7 +7,7 @@ import asyncio
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from fake_chirpstack import ADMIN, CAYENNE_LPP, JS, NONE, Server, serving
 
 from gateway.config import ChirpStackApiConfig
 from gateway.errors import ConfigError, LinkError, LinkRefused
+from gateway.links import Backoff
 from gateway.links.chirpstack_api import MAX_SCRIPT_BYTES, PAGE, ChirpStackApi
 from gateway.links.memory_chirpstack import MemoryChirpStackApi
-from gateway.types import ServerCodec, ServerDevice
+from gateway.sources import ServerCodecs
+from gateway.types import DevEui, ServerCodec, ServerDevice
 
 pytestmark = [pytest.mark.network]
 
@@ -203,6 +205,38 @@ async def eventually_named(api: ChirpStackApi, profile_id: str) -> str:
         except LinkError:
             await asyncio.sleep(0.1)
     raise AssertionError("never answered")
+
+
+async def test_the_feed_gets_everything_once_a_server_that_was_away_has_come() -> None:
+    port = free_port()
+    server = Server()
+    tenant_id = server.add_tenant()
+    profile = server.add_profile(tenant_id, "Soil", script=SCRIPT)
+    server.add_device("a84041000181c061", server.add_application(tenant_id), profile, zero="1")
+    codecs: list[str] = []
+    told = asyncio.Event()
+
+    async def on_codec(codec: ServerCodec) -> None:
+        codecs.append(codec.script)
+
+    async def on_variables(dev_eui: DevEui, variables: Mapping[str, str]) -> None:
+        assert (dev_eui, variables) == ("a84041000181c061", {"zero": "1"})
+        told.set()
+
+    async with asking(f"127.0.0.1:{port}") as api:
+        feed = ServerCodecs(
+            api, on_codec=on_codec, on_variables=on_variables, backoff=Backoff(0.05, 0.2)
+        )
+        feed.ask(profile.id, "a84041000181c061")
+        task = asyncio.create_task(feed.run())
+        while not feed.health()["failed"]:  # noqa: ASYNC110 - a health report is no event
+            await asyncio.sleep(0.01)
+        assert "Nothing listens at" in str(feed.health()["last_error"])
+        async with serving(server, port=port), asyncio.timeout(30):
+            await told.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert codecs == [SCRIPT]
 
 
 async def test_an_unknown_host_is_told() -> None:
