@@ -51,7 +51,9 @@ def error_of(
     else:
         words = _SENTENCES.get(code, f"ended the call with {code}")
         text = f"{_server(config)} {words.format(timeout_s=config.timeout_s)}{said}."
-    return LinkRefused(text) if code in ABOUT_ONE_THING else LinkError(text)
+    # Our own bound on an answer's size has the code of a server without room.
+    oversized = code == "RESOURCE_EXHAUSTED" and "larger than max" in details
+    return LinkRefused(text) if oversized or code in ABOUT_ONE_THING else LinkError(text)
 
 
 def too_long(name: str, size: int) -> LinkRefused:

@@ -181,7 +181,7 @@ async def test_a_script_is_taken_up_to_a_megabyte_and_not_above() -> None:
         assert len((await api.profile_codec(most.id)).script) == MAX_SCRIPT_BYTES
         with pytest.raises(LinkRefused, match="1 MB"):
             await api.profile_codec(more.id)
-        with pytest.raises(LinkError, match="larger than 1 MB"):
+        with pytest.raises(LinkRefused, match="larger than 1 MB"):
             await api.profile_codec(far_more.id)
 
 
