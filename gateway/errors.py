@@ -5,6 +5,7 @@
     GatewayError
     ├── ConfigError      the settings are wrong: exit 2, with the key and the remedy
     ├── LinkError        a wire broke: retried with capped, jittered backoff inside `links/`
+    │   └── LinkRefused  the other side answered no: asking the same again soon changes nothing
     ├── BadInput         a stranger's bytes are wrong: counted, quarantined, and life goes on
     ├── PackError        a model pack does not load: reason and remedy, the daemon keeps its rules
     ├── CommandRefused   a downlink command is not carried out: the reason goes back to its sender
@@ -24,6 +25,10 @@ class ConfigError(GatewayError):
 
 class LinkError(GatewayError):
     """A connection could not be made or was lost."""
+
+
+class LinkRefused(LinkError):  # noqa: N818 - a refusal is an answer, not a fault
+    """The other side was reached, and does not have or give this one thing."""
 
 
 class BadInput(GatewayError):  # noqa: N818 - it is an input's quality, not a fault of ours

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, ConnectionConfig, load
+from gateway.config import ChirpStackApiConfig, Config, ConnectionConfig, load
 from gateway.errors import ConfigError
 
 EUI = "a84041000181c061"
@@ -223,3 +223,65 @@ def test_what_is_shown_of_the_settings_holds_no_secret() -> None:
     assert config.public()["mqtt"]["password"] == "set"  # noqa: S105 - it says that there is one
     assert Config().public()["mqtt"]["password"] == ""
     assert Config.model_validate(Config().public()) == Config()
+
+
+# --- the server's API ------------------------------------------------------------------------
+
+
+def test_an_api_token_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    token = SECRET.replace(" ", "-")
+    file.write_text(f"{token}\n")
+    assert ChirpStackApiConfig(server="h:1", token_file=file).secret() == token
+    config = Config.model_validate({"chirpstack": {"api": {"server": "h:1", "token": SECRET}}})
+    assert SECRET not in json.dumps(config.public())
+    assert config.public()["chirpstack"]["api"]["token"] == "set"  # noqa: S105 - it says so only
+
+
+@pytest.mark.parametrize("text", ["", "\n", "two words", "line\nline", "tökén"])
+def test_what_is_no_api_token_is_told_and_not_shown(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="holds no API key") as told:
+        ChirpStackApiConfig(server="h:1", token_file=file).secret()
+    assert "words" not in str(told.value)
+    with pytest.raises(ConfigError, match=r"token_file = .*cannot be read.*mode 0400"):
+        ChirpStackApiConfig(server="h:1", token_file=tmp_path / "none").secret()
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("server = 'host'", "chirpstack.api.server = 'host'"),
+        ("server = 'http://host:8080'", "chirpstack.api.server"),
+        ("server = 'host:8080'", "needs `token_file`"),
+        (f"token = '{SECRET}'\ntoken_file = '/x'", "not both"),
+        ("cert_file = '/x'", "go together"),
+        (f"tokn = '{SECRET}'", "did you mean 'token'"),
+    ],
+)
+def test_a_mistake_in_the_api_section_is_told(lines: str, words: str, tmp_path: Path) -> None:
+    said = wrong(tmp_path, f"[chirpstack.api]\n{lines}")
+    assert words in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    ("server", "host", "exposed"),
+    [
+        ("", "", False),
+        ("localhost:8080", "localhost", False),
+        ("127.0.0.1:8080", "127.0.0.1", False),
+        ("[::1]:8080", "::1", False),
+        ("192.168.1.5:8080", "192.168.1.5", True),
+        ("127.0.0.1.example.org:8080", "127.0.0.1.example.org", True),
+        ("chirpstack.farm:8080", "chirpstack.farm", True),
+    ],
+)
+def test_a_token_is_exposed_off_this_machine_without_tls(
+    server: str, host: str, *, exposed: bool
+) -> None:
+    config = ChirpStackApiConfig(server=server, token=SECRET)
+    assert config.host == host
+    assert config.exposed is exposed
+    assert not config.model_copy(update={"tls": True}).exposed

@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.alerts import AlertEngine
 from gateway.config import load
 from gateway.errors import GatewayError
+from gateway.links.chirpstack_wording import EXPOSED
 
 EXAMPLE = "lora-gateway.toml"
 
@@ -41,13 +42,21 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
     AlertEngine(config)  # it refuses names that are its own
     for connection in (config.chirpstack.mqtt, config.mqtt):
         connection.secret()
+    api = config.chirpstack.api
+    if api.server:
+        api.secret()
+    warnings = [EXPOSED.format(server=api.server)] if api.exposed else []
     if as_json:
-        print(json.dumps({"status": "ok", "settings": config.public()}))
+        print(json.dumps({"status": "ok", "warnings": warnings, "settings": config.public()}))
     else:
         source = config.chirpstack.mqtt
         print(f"{config_path or 'the defaults'}: good.")
         print(f"  uplinks from   {source.host}:{source.port}, {config.chirpstack.event_topic}")
+        if api.server:
+            print(f"  codecs from    {api.server}")
         print(f"  publishing to  {config.mqtt.host}:{config.mqtt.port}, {config.mqtt.base}/#")
         print(f"  database       {config.store.path}")
         print(f"  thresholds     {len(config.alerts.threshold)}")
+        for warning in warnings:
+            print(f"  warning: {warning}")
     return 0

@@ -2,15 +2,19 @@
 
 from gateway.links.allocator import give_back_memory
 from gateway.links.backoff import Backoff
+from gateway.links.chirpstack_api import ChirpStackApi
 from gateway.links.memory import MemoryBroker, MemoryLink
+from gateway.links.memory_chirpstack import MemoryChirpStackApi
 from gateway.links.mqtt import MqttLink
 from gateway.links.scripts import InProcessScripts, ScriptProcess
 from gateway.links.systemd import Systemd
 
 __all__ = [
     "Backoff",
+    "ChirpStackApi",
     "InProcessScripts",
     "MemoryBroker",
+    "MemoryChirpStackApi",
     "MemoryLink",
     "MqttLink",
     "ScriptProcess",
