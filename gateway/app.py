@@ -23,17 +23,17 @@ from gateway.assembly import CHIRPSTACK, Assembly, assemble
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
-from gateway.codecs import TopicTemplate, encode_down
+from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
 from gateway.errors import LinkError, StoreError
-from gateway.links import MqttLink, Systemd, give_back_memory
+from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
 from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
 from gateway.requests import SOURCE as OPERATOR
-from gateway.sources import ChirpStackSource
+from gateway.sources import ChirpStackSource, ServerCodecs
 from gateway.store import Store
-from gateway.types import Clock, Delivery, Downlink, Json, Message, MqttPort
+from gateway.types import Clock, Delivery, DevEui, Downlink, Json, Message, MqttPort, ServerCodec
 
 HEALTH_S = 15.0
 PRUNE_S = 60.0
@@ -44,6 +44,9 @@ STALLED_S = 20.0
 DISPATCH_RETRY_S = 2.0
 CLOSE_S = 10.0
 """How long a clean stop waits for a disk that does not take the last commit."""
+
+API_RETRY_MIN_S = 1.0
+API_RETRY_MAX_S = 60.0
 
 FLUSH_S = 1.0
 """How long a clean stop waits for the last messages to leave."""
@@ -118,6 +121,7 @@ class Daemon:
             info=self._info,
             health=self._health,
         )
+        self._feed = self._server_codecs()
         self._backlog = Backlog(assembly.store, self._bulletin.history)
         self._in = self._link_in()
         self._out = self._link_out()
@@ -163,6 +167,7 @@ class Daemon:
                 start(self._report_health(), "health"),
                 start(self._prune(), "retention"),
                 start(self._reload_codecs(), "codecs"),
+                *([start(self._feed.run(), "server codecs")] if self._feed else []),
                 start(self._watchdog(), "watchdog"),
             ]
             self._systemd.ready()
@@ -176,6 +181,8 @@ class Daemon:
                     await self._pipeline.close()
             await self._publisher.flush(FLUSH_S)
             await _end(rest[1:])
+        if self._api is not None:
+            await self._api.close()
 
     # --- between the parts ----------------------------------------------------------------
 
@@ -187,6 +194,9 @@ class Daemon:
             self._out.ack(delivery.token)
 
     def _settled(self, outcomes: Sequence[Outcome], head_seq: int) -> None:
+        if self._feed is not None:
+            for device in (one for outcome in outcomes for one in outcome.touched.values()):
+                self._feed.ask(device.info.profile_id, device.info.dev_eui)
         live = [message for outcome in outcomes for message in self._bulletin.live(outcome)]
         self._publisher.offer(live, head_seq)
         for outcome in outcomes:
@@ -284,6 +294,7 @@ class Daemon:
                 },
                 "codecs": self._codecs(now_s),
                 "sources": {CHIRPSTACK: dict(self._source.health())},
+                "server_codecs": dict(self._feed.health()) if self._feed is not None else None,
                 "publisher": dict(self._publisher.health()),
                 "store": asdict(store.counts()),
             },
@@ -299,6 +310,34 @@ class Daemon:
                 for name, rest_s in self._assembly.payloads.resting(now_s).items()
             },
         }
+
+    # --- the server's codecs -----------------------------------------------------------------
+
+    def _server_codecs(self) -> ServerCodecs | None:
+        """Ask the network server for codecs and variables, where its API is configured."""
+        config = self._assembly.config
+        self._api: ChirpStackApi | None = None
+        if not (config.codecs.fetch and config.chirpstack.api.server):
+            return None
+        self._api = ChirpStackApi(config.chirpstack.api, warn=self._assembly.telemetry.warned)
+        return ServerCodecs(
+            self._api,
+            on_codec=self._take_codec,
+            on_variables=self._take_variables,
+            backoff=Backoff(API_RETRY_MIN_S, API_RETRY_MAX_S),
+            refresh_s=config.chirpstack.api.refresh_s,
+        )
+
+    async def _take_codec(self, codec: ServerCodec) -> None:
+        if codec.runtime == "none":
+            return
+        text = codec.script if codec.runtime == "js" else CAYENNE_LPP
+        suffix = ".js" if codec.runtime == "js" else ".toml"
+        if self._assembly.codecs.put(codec.profile_id, suffix, text):
+            self._assembly.telemetry.codecs_reloaded([codec.name], {})
+
+    async def _take_variables(self, dev_eui: DevEui, variables: Mapping[str, str]) -> None:
+        self._assembly.assignments.learn(dev_eui, variables)
 
     # --- links ----------------------------------------------------------------------------
 

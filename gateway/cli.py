@@ -407,9 +407,9 @@ def codec_add(
 
 @codec.command("import")
 def codec_import(
-    checkout: Annotated[Path, typer.Argument(help="Your checkout of a device repository.")],
-    device: Annotated[str, typer.Argument(metavar="VENDOR/MODEL", help="The device.")],
     *,
+    checkout: Annotated[Path, typer.Option("--from", help="Your checkout of a device repository.")],
+    device: Annotated[str, typer.Option("--device", metavar="VENDOR/MODEL", help="The device.")],
     force: Force = False,
     folder: CodecFolder = DEFAULT_CODECS,
 ) -> None:
@@ -425,6 +425,22 @@ def codec_import(
             make_codec=codec_open.make_codec,
             evaluate_json5=codec_open.evaluate_json5,
         )
+    )
+
+
+@codec.command("fetch")
+def codec_fetch(
+    *,
+    profile: Annotated[str | None, typer.Option(help="One device profile, by name or id.")] = None,
+    folder: CodecFolder = DEFAULT_CODECS,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the codecs of your ChirpStack server's device profiles, over its API."""
+    from gateway.commands import codec_fetch as command
+
+    raise SystemExit(
+        command.run(config_path(config), profile=profile, folder=folder, as_json=as_json)
     )
 
 

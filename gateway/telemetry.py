@@ -80,6 +80,10 @@ class Telemetry:
         """Log that codecs were written anew, and which of them do not open."""
         self.log.info("codecs_reloaded", names=list(names), broken=dict(broken))
 
+    def warned(self, text: str) -> None:
+        """Log what an operator should change, though it works."""
+        self.log.warning("advice", text=text)
+
     def windows_scored(self, scored: int) -> None:
         """Count windows that went through the model."""
         self.counts["windows_scored"] += scored

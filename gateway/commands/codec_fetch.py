@@ -2,7 +2,7 @@
 
 Each profile's script goes to `FOLDER/chirpstack/<profile id>.js`, Cayenne LPP to a `.toml` of one
 line, and `index.json` beside them says whose they are. Files are replaced whole and only when they
-change; nothing is ever deleted, for a device may still use it.
+change; a profile that is gone from the server keeps its file, for a device may still use it.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ def _keep_one(codec: ServerCodec, folder: Path, index: dict[str, Any], now: str)
         state = "same"
     else:
         _write(path, content)
+        path.with_suffix(".toml" if ending == "js" else ".js").unlink(missing_ok=True)
     entry = {
         "name": codec.name,
         "runtime": codec.runtime,

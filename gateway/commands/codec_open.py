@@ -1,22 +1,22 @@
-"""Codecs by name or file, for the commands that need one.
-
-The engines are imported when the first codec is opened: `--help` must not wait for them.
-"""
+"""Codecs by name or file, for the commands that need one, with the engine they run on."""
 
 from __future__ import annotations
 
-import importlib
+import atexit
+from functools import cache
 from pathlib import Path
-from typing import Any
 
+from gateway.codecs import CodecLibrary
 from gateway.codecs.payloads.contract import PayloadCodec
+from gateway.codecs.payloads.javascript import evaluate
+from gateway.config import CodecsConfig
 from gateway.errors import BadInput, ConfigError
+from gateway.links import ScriptProcess
 from gateway.types import Json
 
 FOLDER = Path("/var/lib/lora-gateway/codecs")
 """Where the user's own codecs are, unless the command line says another."""
 
-_LIBRARY = "gateway.codecs.payloads.library"
 _SUFFIXES = (".js", ".toml")
 
 
@@ -31,14 +31,22 @@ def open_codec(name: str, folder: Path = FOLDER) -> PayloadCodec:
         It is there and cannot be used.
 
     """
-    file = _file(name, folder)
-    if file is None:
-        return _built_in(name)
+    file = Path(name)
+    if file.is_file():
+        try:
+            script = file.read_text("utf-8-sig", errors="replace")
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+        return make_codec(file.stem, file.suffix, script)
+    library = CodecLibrary(CodecsConfig(folder=folder), _engine())
     try:
-        script = file.read_text("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    return make_codec(name if file.stem in name else file.stem, file.suffix, script)
+        return library.get(name)
+    except BadInput as error:
+        if error.reason != "codec_unknown":
+            raise
+        raise ConfigError(
+            f"There is no codec {name!r}: give a file, or a name that `codec list` shows."
+        ) from None
 
 
 def make_codec(name: str, suffix: str, script: str) -> PayloadCodec:
@@ -52,33 +60,21 @@ def make_codec(name: str, suffix: str, script: str) -> PayloadCodec:
     """
     if suffix not in _SUFFIXES:
         raise BadInput("codec_syntax", f"a codec ends in .js or .toml, not in {suffix!r}")
-    codec: PayloadCodec = _library().make_codec(name, suffix, script)
-    return codec
+    return _maker().make(name, suffix, script)
 
 
 def evaluate_json5(text: str) -> Json:
     """Return the JSON of a JavaScript literal; raises `BadInput`."""
-    return _library().evaluate_json5(text)
+    return evaluate(_engine(), text)
 
 
-def _file(name: str, folder: Path) -> Path | None:
-    candidates = [Path(name), folder / name, *(folder / f"{name}{s}" for s in _SUFFIXES)]
-    return next((path for path in candidates if path.is_file()), None)
+@cache
+def _engine() -> ScriptProcess:
+    engine = ScriptProcess()
+    atexit.register(engine.stop)
+    return engine
 
 
-def _built_in(name: str) -> PayloadCodec:
-    codec: PayloadCodec | None = _library().built_in(name)
-    if codec is None:
-        raise ConfigError(
-            f"There is no codec {name!r}: give a file, or a name that `codec list` shows."
-        )
-    return codec
-
-
-def _library() -> Any:  # noqa: ANN401 - the library is known by its three functions
-    try:
-        return importlib.import_module(_LIBRARY)
-    except ModuleNotFoundError as error:
-        if error.name != _LIBRARY:
-            raise
-        raise ConfigError("This installation has no codec engines.") from None
+@cache
+def _maker() -> CodecLibrary:
+    return CodecLibrary(CodecsConfig(folder=FOLDER / ".none"), _engine())

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD, Decoded, Frame, PayloadCodec
+from gateway.codecs.payloads.javascript import JavaScriptCodec
+from gateway.codecs.payloads.layout import LayoutCodec
 from gateway.codecs.readings import ReadingMapper
 from gateway.codecs.times import parse_rfc3339
 from gateway.config import load
@@ -43,7 +45,9 @@ def run(
     time_s = time.time() if time_text is None else _time_s(time_text)
     frame = Frame(frame_bytes(hex_data), f_port, time_s, pairs(variables))
     decoded = codec.decode_downlink(frame) if downlink else codec.decode(frame)
-    readings, rejects = ([], []) if downlink else _readings(frame, decoded, config_path, time_s)
+    readings, rejects = (
+        ([], []) if downlink else _readings(codec, frame, decoded, config_path, time_s)
+    )
     report = {
         "codec": codec.name,
         "object": decoded.data,
@@ -76,7 +80,11 @@ def encode(
         What the codec raises.
 
     """
-    encoded = codec.encode(_object(object_json), pairs(variables))
+    command, given = _object(object_json), pairs(variables)
+    if isinstance(codec, JavaScriptCodec):
+        encoded = codec.encode(command, given, f_port)
+    else:
+        encoded = codec.encode(command, given)
     port = f_port if encoded.f_port is None else encoded.f_port
     report = {
         "codec": codec.name,
@@ -135,7 +143,7 @@ def _object(text: str) -> Mapping[str, Json]:
 
 
 def _readings(
-    frame: Frame, decoded: Decoded, config_path: Path | None, time_s: float
+    codec: PayloadCodec, frame: Frame, decoded: Decoded, config_path: Path | None, time_s: float
 ) -> tuple[list[Reading], list[tuple[str, str]]]:
     """Return what the daemon would store of a device without settings of its own."""
     uplink = Uplink(
@@ -148,6 +156,8 @@ def _readings(
         f_port=frame.f_port,
         data=frame.data,
         object=decoded.data,
+        object_units=codec.units if isinstance(codec, LayoutCodec) else {},
+        normalized=decoded.normalized,
     )
     return ReadingMapper(load(config_path)).readings(uplink)
 

@@ -28,6 +28,7 @@ from gateway.codecs.payloads.checkouts import (
     judge,
 )
 from gateway.codecs.payloads.checkouts.examples import EvaluateJson5
+from gateway.codecs.payloads.javascript import JavaScriptCodec
 from gateway.errors import BadInput
 from gateway.types import Json
 
@@ -124,7 +125,12 @@ def _judged(source: CodecSource, make_codec: MakeCodec) -> list[tuple[Example | 
     except BadInput as error:
         why = Verdict(Outcome.FAILED, reason=str(error))
         return [(example, why) for example in source.examples] or [(None, why)]
-    return [(example, judge(codec, example)) for example in source.examples]
+    judged: list[tuple[Example | None, Verdict]] = [
+        (example, judge(codec, example)) for example in source.examples
+    ]
+    if isinstance(codec, JavaScriptCodec):
+        codec.close()
+    return judged
 
 
 def summarize(judged: list[CodecResults]) -> dict[str, int]:

@@ -60,6 +60,18 @@ def scan(folder: Path) -> Mapping[str, CodecFile]:
     return dict(sorted(found.items()))
 
 
+def keep(folder: Path, name: str, suffix: str, text: str) -> None:
+    """Write a codec's file whole, in place of any other of its name; raises OSError."""
+    path = (folder / name).with_name(Path(name).name + suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.fresh")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+    for other in SUFFIXES:
+        if other != suffix:
+            path.with_suffix(other).unlink(missing_ok=True)
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
     count = 0
     for root, folders, names in os.walk(folder):

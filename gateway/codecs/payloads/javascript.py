@@ -133,6 +133,26 @@ class JavaScriptCodec:
         return answer
 
 
+def evaluate(engine: ScriptEngine, text: str) -> Json:
+    """Return a JavaScript literal as JSON: comments, hexadecimal numbers, trailing commas and all.
+
+    Raises
+    ------
+    BadInput
+        It is none, or meets a limit.
+
+    """
+    script = wrap(f"const literal = {text}\n; function decodeUplink() {{ return literal; }}")
+    opened = engine.open(Script(_prelude("", 1_000_000, 1 << 24), script, 2.0, 64 << 20, False))
+    try:
+        answer = json.loads(engine.call(opened.number, "uplink", "{}"), parse_int=_number)
+    finally:
+        engine.close(opened.number)
+    if (failure := answer.get("failure")) is not None:
+        raise BadInput(failure[0], failure[1])
+    return answer["output"]
+
+
 def frame_input(frame: Frame) -> dict[str, Json]:
     """Return a frame as TS013's input; the harness makes a Date of `recvTime` (milliseconds)."""
     message: dict[str, Json] = {
@@ -235,9 +255,11 @@ def _renamed(names: str) -> str:
     return re.sub(r"\s+as\s+", ": ", names)
 
 
-def _prelude(text: str) -> tuple[str, ...]:
+def _prelude(
+    text: str, most_keys: int = MOST_KEYS, most_chars: int = MOST_CHARS
+) -> tuple[str, ...]:
     """Return what a script's context is given first, in order; shims only where it names them."""
-    parts = [f"globalThis.__most_keys = {MOST_KEYS}; globalThis.__most_chars = {MOST_CHARS};"]
+    parts = [f"globalThis.__most_keys = {most_keys}; globalThis.__most_chars = {most_chars};"]
     buffer = re.search(r"\b[Bb]uffer\b", text) is not None
     if buffer or re.search(r"\b(?:atob|btoa|TextDecoder|TextEncoder)\b", text):
         parts.append(_sandbox("text.js"))

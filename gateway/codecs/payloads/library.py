@@ -6,7 +6,7 @@ what ships with the gateway, and the formats `cayenne_lpp` and `raw`.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +27,9 @@ FORMATS: Mapping[str, Callable[[], PayloadCodec]] = {
     "cayenne_lpp": CayenneLpp,
     "raw": RawCodec,
 }
+CAYENNE_LPP = 'kind = "cayenne_lpp"\n'
+"""The text that stands for Cayenne LPP where a server's device profile names it."""
+
 SERVER = "chirpstack/"
 """What the network server's own codecs are called: this, and the device profile's id."""
 
@@ -42,11 +45,10 @@ class CodecEntry:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A codec's text and where it is from; `mark` tells texts apart."""
+    """A codec's text, and the ending of the file it came in."""
 
     suffix: str
     text: str
-    mark: str
 
 
 class CodecLibrary:
@@ -65,7 +67,6 @@ class CodecLibrary:
         self._files = codec_folder.scan(settings.folder)
         self._server: dict[str, _Text] = {}
         self._open: dict[str, PayloadCodec] = {}
-        self._marks: dict[str, str] = {}
         self.broken: dict[str, BadInput] = {}
         """Codecs whose present text does not open, and why."""
 
@@ -119,12 +120,19 @@ class CodecLibrary:
         return sorted(changed)
 
     def put(self, profile_id: str, suffix: str, text: str) -> bool:
-        """Take a codec from the network server; tell whether it is a new one."""
+        """Take a codec from the network server; tell whether it is a new one.
+
+        It is kept in the folder too, where that may be written, so that it is there at the next
+        start without the server.
+        """
         name = f"{SERVER}{profile_id}".casefold()
-        fresh = _Text(suffix, text, _digest(text))
+        fresh = _Text(suffix, text)
         if self._server.get(name) == fresh:
             return False
         self._server[name] = fresh
+        with contextlib.suppress(OSError):
+            codec_folder.keep(self._settings.folder, name, suffix, text)
+        self._files = codec_folder.scan(self._settings.folder)
         self._reopen(name)
         return True
 
@@ -196,13 +204,11 @@ class CodecLibrary:
 
     def _text(self, name: str) -> _Text | None:
         if (file := self._files.get(name)) is not None:
-            text = file.read()
-            return _Text(file.path.suffix, text, _digest(text))
+            return _Text(file.path.suffix, file.read())
         if (given := self._server.get(name)) is not None:
             return given
         if name in _BUILTIN:
-            suffix, text = builtin_text(name)
-            return _Text(suffix, text, _digest(text))
+            return _Text(*builtin_text(name))
         return None
 
 
@@ -220,7 +226,3 @@ def format_named(text: str) -> str | None:
 
 def _stamp(files: Mapping[str, codec_folder.CodecFile], name: str) -> tuple[int, int] | None:
     return files[name].stamp if name in files else None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -120,7 +120,8 @@
 
   function message_of(request) {
     const message = parse(request);
-    if (message.recvTime !== undefined) message.recvTime = new ADate(message.recvTime);
+    const time = message.recvTime; // milliseconds, or {text} for a runner that gives it as text
+    if (time !== undefined) message.recvTime = typeof time === 'object' ? time.text : new ADate(time);
     return message;
   }
 
