@@ -446,7 +446,7 @@ def codec_fetch(
 
 @codec.command("list")
 def codec_list(*, folder: CodecFolder = DEFAULT_CODECS, as_json: AsJson = False) -> None:
-    """List the codecs in your folder."""
+    """List the codecs there are: in your folder, and those that come with the gateway."""
     from gateway.commands import codec_library
 
     raise SystemExit(codec_library.list_codecs(folder, as_json=as_json))

@@ -20,8 +20,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.codecs.payloads.builtin import builtin_names, builtin_text
 from gateway.codecs.payloads.checkouts import CodecSource, MakeCodec, find, find_device, to_listing
 from gateway.codecs.payloads.checkouts.examples import EvaluateJson5, read_json
+from gateway.codecs.payloads.library import FORMATS
 from gateway.errors import BadInput, ConfigError
 from gateway.types import Json
 
@@ -151,13 +153,10 @@ def save(
 
 
 def list_codecs(folder: Path, *, as_json: bool) -> int:
-    """Print the folder's codecs: name, kind, functions, origin, checksum, examples."""
-    entries = list(entries_of(folder))
+    """Print every codec: the folder's, then those that ship with the gateway."""
+    entries = [*entries_of(folder), *_shipped()]
     if as_json:
         print(json.dumps([_row(entry) for entry in entries], ensure_ascii=False))
-        return 0
-    if not entries:
-        print(f"There are no codecs in {folder}: `codec add` and `codec import` put some there.")
         return 0
     table = Table()
     for title in ("name", "kind", "functions", "from", "sha256", "examples"):
@@ -186,6 +185,17 @@ def entries_of(folder: Path) -> Iterator[Entry]:
             sha256=hashlib.sha256(source.script.encode()).hexdigest()[:12],
             examples=len(source.examples),
         )
+
+
+def _shipped() -> Iterator[Entry]:
+    """Yield the built-in layouts and formats; a folder's codec of the same name goes before."""
+    for name in builtin_names():
+        suffix, text = builtin_text(name)
+        kind = "layout" if suffix == ".toml" else "JavaScript"
+        sha256 = hashlib.sha256(text.encode()).hexdigest()[:12]
+        yield Entry(name, kind, (), "built-in", sha256, text.count("[[example]]"))
+    for name in FORMATS:
+        yield Entry(name, "format", ("decode", "encode", "decode downlink"), "built-in", "", 0)
 
 
 def _row(entry: Entry) -> Mapping[str, Json]:

@@ -162,7 +162,11 @@ def test_the_list_says_what_each_codec_does_and_where_it_is_from(
     write_tree(tmp_path, {"acme/meter.js": script, "pump.toml": "x = 1"})
     write_tree(tmp_path, {"acme/meter.examples.json": {"from": "here", "examples": []}})
     assert codec_library.list_codecs(tmp_path, as_json=True) == 0
-    meter, pump = json.loads(capsys.readouterr().out)
+    meter, pump, *shipped = json.loads(capsys.readouterr().out)
+    assert {row["from"] for row in shipped} == {"built-in"}
+    assert {"dragino/lse01", "milesight/em500-smtc", "cayenne_lpp", "raw"} <= {
+        row["name"] for row in shipped
+    }
     assert meter["functions"] == ["decode", "encode"]
     assert (meter["name"], meter["kind"], meter["from"]) == ("acme/meter", "JavaScript", "here")
     assert (pump["name"], pump["kind"], pump["functions"]) == ("pump", "layout", [])
@@ -170,8 +174,8 @@ def test_the_list_says_what_each_codec_does_and_where_it_is_from(
     assert meter["sha256"] in capsys.readouterr().out
 
 
-def test_a_folder_that_is_not_there_holds_no_codecs(
+def test_a_folder_that_is_not_there_leaves_what_ships(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert codec_library.list_codecs(tmp_path / "none", as_json=False) == 0
-    assert "no codecs" in capsys.readouterr().out
+    assert codec_library.list_codecs(tmp_path / "none", as_json=True) == 0
+    assert {row["from"] for row in json.loads(capsys.readouterr().out)} == {"built-in"}
