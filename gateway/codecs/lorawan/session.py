@@ -40,8 +40,10 @@ class Activation(StrEnum):
 class CounterReset(StrEnum):
     """What an operator said of an ABP device's uplink counter starting again.
 
-    ONCE permits one reset and turns into NEVER by it. With ALWAYS anybody who recorded a frame can
-    play it again: for devices that forget their counter whenever their battery is changed.
+    ONCE permits one reset and turns into NEVER by it. ALWAYS is for devices that forget their
+    counter whenever their battery is changed. The keys stay the same, so after a reset whoever
+    recorded frames of the earlier life can play those with a higher counter again; with ALWAYS,
+    any of them at any time.
     """
 
     NEVER = "never"
