@@ -88,7 +88,7 @@ def fuzz_mac(octets: bytes) -> None:
 def fuzz_session(octets: bytes) -> None:
     """Take a frame with a right MIC over any body, answer it, store the session, take it again."""
     address = to_wire(ADDRESS)
-    signed = octets[:1] + address + octets[1:]
+    signed = octets[:1] + address + octets[1:247]
     on_air = int.from_bytes(signed[6:8], "little")
     session = session_of(activation=Activation.OTAA)
     mic = data_mic(session.keys.nwk_s_key, Direction.UP, address, on_air, signed)

@@ -7,7 +7,6 @@ of the hour before. Every transmission of the radio counts, joins and acknowledg
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,7 +14,11 @@ from gateway.codecs.lorawan.regions import Band, Region
 from gateway.errors import BadInput
 
 WINDOW_S = 3600.0
-_ROUNDING_S = 1e-9
+_ROUNDING_S = 1e-5
+"""What POSIX seconds in a float lose when an hour of them is summed."""
+
+_STEP_S = 1e-3
+"""The least that a refused packet is moved by, so that rounding never holds it in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def _moved_s(
     """Return where the wanted packet must begin so that the window ending at `end_s` holds.
 
     For its own window (`end_s` is its end) it moves until enough of the past has left the window;
-    out of a later one it moves altogether.
+    out of a later one, and from under another packet, it moves altogether.
     """
     own = Transmission("", start_s, start_s + airtime_s)
     spent_s = sum(overlap_s(t, end_s - WINDOW_S, end_s) for t in others)
@@ -154,13 +157,13 @@ def _moved_s(
         return start_s
     if end_s > own.end_s:
         return end_s
+    if crossed := [t.end_s for t in others if overlap_s(t, start_s, own.end_s) > 0]:
+        return max(crossed)
     allowed_s, opens_s = budget_s - airtime_s, end_s
     for t in sorted(others, key=lambda t: -t.end_s):
-        if t.start_s >= end_s:
-            continue
-        length_s = min(t.end_s, end_s) - t.start_s
-        if length_s > allowed_s:
-            opens_s = min(t.end_s, end_s) - allowed_s
+        length_s = t.end_s - t.start_s
+        if t.end_s <= start_s and length_s > allowed_s:
+            opens_s = t.end_s - allowed_s
             break
-        allowed_s -= length_s
-    return max(opens_s + WINDOW_S - airtime_s, math.nextafter(start_s, math.inf))
+        allowed_s -= length_s if t.end_s <= start_s else 0.0
+    return max(opens_s + WINDOW_S - airtime_s, start_s + _STEP_S)
