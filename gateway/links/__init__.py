@@ -3,7 +3,22 @@
 from gateway.links.allocator import give_back_memory
 from gateway.links.backoff import Backoff
 from gateway.links.memory import MemoryBroker, MemoryLink
+from gateway.links.memory_serial import MemorySerial
 from gateway.links.mqtt import MqttLink
+from gateway.links.serial import SerialLink, SerialSettings
 from gateway.links.systemd import Systemd
+from gateway.links.udp import UdpLink, UdpSettings
 
-__all__ = ["Backoff", "MemoryBroker", "MemoryLink", "MqttLink", "Systemd", "give_back_memory"]
+__all__ = [
+    "Backoff",
+    "MemoryBroker",
+    "MemoryLink",
+    "MemorySerial",
+    "MqttLink",
+    "SerialLink",
+    "SerialSettings",
+    "Systemd",
+    "UdpLink",
+    "UdpSettings",
+    "give_back_memory",
+]

@@ -2,5 +2,6 @@
 
 from gateway.sources.chirpstack import ChirpStackSource
 from gateway.sources.memory import MemorySource
+from gateway.sources.serial_radio import SerialRadioSource
 
-__all__ = ["ChirpStackSource", "MemorySource"]
+__all__ = ["ChirpStackSource", "MemorySource", "SerialRadioSource"]

@@ -20,8 +20,8 @@ from gateway.types import (
     RadioSettings,
     RadioTrouble,
     Transmit,
-    Transmitted,
     TransmitOutcome,
+    Transmitted,
     Turn,
     Write,
 )
@@ -141,4 +141,4 @@ def airtime_bound_s(settings: RadioSettings, size: int) -> float:
     """
     symbol_s = 2**settings.spreading_factor / settings.bandwidth_hz
     symbols = 8 + 8 * (1 + (8 * size + 44) / (4 * (settings.spreading_factor - 2)))
-    return float((settings.preamble + 4.25 + symbols) * symbol_s
+    return float((settings.preamble + 4.25 + symbols) * symbol_s)
