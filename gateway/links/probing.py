@@ -1,4 +1,4 @@
-"""One short conversation with a port, for `detect`: who is there?
+"""One short conversation with a port, for `detect`, to learn who is there.
 
 Opening a port resets some boards (Arduino, ESP32), whatever the lines are set to.
 """

@@ -134,6 +134,7 @@ class UdpLink:
             self._endpoint = None
             self._dropped += endpoint.chunks.dropped
             endpoint.end("closed")
+            await asyncio.shield(endpoint.closed.wait())
         return endpoint.reason
 
     def _changed(self, error: str) -> None:
@@ -150,6 +151,7 @@ class _Endpoint(asyncio.DatagramProtocol):
         self.address: tuple[str, int] | None = None
         self.chunks = Chunks(asyncio.get_running_loop(), MOST_UNREAD)
         self._full = False
+        self.closed = asyncio.Event()
         self._ended = asyncio.Event()
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -172,6 +174,7 @@ class _Endpoint(asyncio.DatagramProtocol):
         """Pass over an unreachable peer: another may be there."""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
         self.end(str(exc) if exc else "The socket was closed.")
 
     async def next(self) -> tuple[bytes, Peer] | None:

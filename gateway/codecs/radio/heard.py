@@ -25,7 +25,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 class _Heard(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    payload: Annotated[str, Field(pattern=r"\A([0-9a-f]{2})*\Z", max_length=2 * LARGEST_FRAME)]
+    payload: Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$", max_length=2 * LARGEST_FRAME)]
     rssi_dbm: Decibel | None = None
     snr_db: Decibel | None = None
     frequency_hz: Count | None = None
