@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.errors import LinkError
 from gateway.links.backoff import Backoff
@@ -156,10 +157,9 @@ class _Endpoint(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
-            host, port = transport.get_extra_info("sockname")[:2]
-            self.address = (str(host), int(port))
+        self._transport = cast("asyncio.DatagramTransport", transport)  # it is none by inheritance
+        host, port = transport.get_extra_info("sockname")[:2]
+        self.address = (str(host), int(port))
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         self.chunks.put(data, addr)
