@@ -36,9 +36,9 @@ def read_base64(text: str) -> bytes:
 
 
 def read_data_rate(datr: str | float) -> tuple[int, int] | None:
-    """Return spreading factor and bandwidth in Hz, None for FSK (a bit rate)."""
+    """Return spreading factor and bandwidth in Hz, None for what is not LoRa (FSK: a bit rate)."""
     found = _LORA_RATE.match(str(datr).strip().upper())
-    if found is None:
+    if found is None or int(found[1]) not in range(5, 13):
         return None
     return int(found[1]), int(found[2]) * 1000
 

@@ -145,6 +145,7 @@ def test_data_rates_are_text_or_numbers() -> None:
     assert read_data_rate(" sf12bw500 ") == (12, 500_000)
     assert read_data_rate(50_000) is None
     assert read_data_rate("50000") is None
+    assert read_data_rate("SF99BW125") is None
 
 
 def push(tree: object, eui: str = "0102030405060708") -> bytes:
