@@ -114,11 +114,18 @@ def init(
 
 
 @app.command()
-def detect(*, as_json: AsJson = False) -> None:
+def detect(
+    *,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Ask each port who it is; opening it resets some boards."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the serial ports of this machine and what is plugged into them."""
     from gateway.commands import detect as command
 
-    raise SystemExit(command.run(as_json=as_json))
+    raise SystemExit(command.run(as_json=as_json, probe=probe))
 
 
 @app.command()

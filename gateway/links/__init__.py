@@ -5,9 +5,12 @@ from gateway.links.backoff import Backoff
 from gateway.links.chirpstack_api import ChirpStackApi
 from gateway.links.memory import MemoryBroker, MemoryLink
 from gateway.links.memory_chirpstack import MemoryChirpStackApi
+from gateway.links.memory_serial import MemorySerial
 from gateway.links.mqtt import MqttLink
 from gateway.links.scripts import InProcessScripts, ScriptProcess
+from gateway.links.serial import SerialLink, SerialSettings
 from gateway.links.systemd import Systemd
+from gateway.links.udp import UdpLink, UdpSettings
 
 __all__ = [
     "Backoff",
@@ -16,8 +19,13 @@ __all__ = [
     "MemoryBroker",
     "MemoryChirpStackApi",
     "MemoryLink",
+    "MemorySerial",
     "MqttLink",
     "ScriptProcess",
+    "SerialLink",
+    "SerialSettings",
     "Systemd",
+    "UdpLink",
+    "UdpSettings",
     "give_back_memory",
 ]

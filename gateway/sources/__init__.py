@@ -2,6 +2,12 @@
 
 from gateway.sources.chirpstack import ChirpStackSource
 from gateway.sources.memory import MemorySource
+from gateway.sources.serial_radio import SerialRadioSource
 from gateway.sources.server_codecs import ServerCodecs
 
-__all__ = ["ChirpStackSource", "MemorySource", "ServerCodecs"]
+__all__ = [
+    "ChirpStackSource",
+    "MemorySource",
+    "SerialRadioSource",
+    "ServerCodecs",
+]
