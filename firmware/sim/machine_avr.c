@@ -19,11 +19,13 @@
 
 enum { CLOCK_HZ = 16000000, SEND_QUEUE = 1 << 16 };
 enum { AT_PORTB = 0x25, AT_DDRB = 0x24, AT_SPSR = 0x4D, AT_SPDR = 0x4E };
+enum { AT_RAM = 0x100, RAM_BYTES = 2048 };
 enum { AT_MCUSR = 0x54, AT_UCSRA = 0xC0, AT_UBRRL = 0xC4, AT_UBRRH = 0xC5, NSS = 1 << 2, RESET = 1 << 1 };
 
 struct sx1276 machine_radio;
 
 static avr_t *avr;
+static avr_run_t usual_run;
 static avr_uart_t *uart;
 static avr_irq_t *dio0_pin;
 static avr_irq_t *spi_in;
@@ -144,6 +146,7 @@ bool machine_start(const char *image, const struct sx1276_hooks *radio_hooks,
     avr->log = LOG_ERROR;
     avr_load_firmware(avr, &firmware);
     connect();
+    usual_run = avr->run;
     avr->data[AT_MCUSR] = 1 << 0; // power on
     sx1276_init(&machine_radio, &inner);
     hooks->reset(0);
@@ -216,6 +219,20 @@ static uint64_t fed_ns(uint64_t limit)
     return queue_from != queue_to && at < limit ? at : limit;
 }
 
+// A watchdog's reset comes as another `run` function. It wipes the RAM, which the chip keeps.
+static void run_one(void)
+{
+    static uint8_t ram[RAM_BYTES];
+    const bool resets = avr->run != usual_run;
+    if (resets) {
+        memcpy(ram, avr->data + AT_RAM, sizeof ram);
+    }
+    avr_run(avr);
+    if (resets) {
+        memcpy(avr->data + AT_RAM, ram, sizeof ram);
+    }
+}
+
 void machine_run_until(uint64_t ns)
 {
     while (machine_now_ns() < ns) {
@@ -232,7 +249,7 @@ void machine_run_until(uint64_t ns)
         avr_cycle_timer_register(avr, until > avr->cycle ? until - avr->cycle : 1, wake, NULL);
         do {
             const avr_cycle_count_t before = avr->cycle;
-            avr_run(avr);
+            run_one();
             if (avr->cycle < before) {
                 break;
             }

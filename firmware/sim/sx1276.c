@@ -377,6 +377,7 @@ bool sx1276_inject(struct sx1276 *radio, const struct air_frame *frame)
         if (radio->frames[i].end_ns == 0) {
             radio->frames[i] = *frame;
             radio->frames[i].stage = ON_ITS_WAY;
+            radio->in_air++;
             return true;
         }
     }
@@ -455,6 +456,7 @@ static void end_frame(struct sx1276 *radio, struct air_frame *frame)
     }
     radio->hooks->heard(frame, taken);
     frame->end_ns = 0;
+    radio->in_air--;
 }
 
 static uint64_t due_ns(const struct air_frame *frame)
@@ -499,7 +501,7 @@ static void end_tx(struct sx1276 *radio)
 uint64_t sx1276_next_ns(const struct sx1276 *radio, uint64_t limit_ns)
 {
     uint64_t next = limit_ns;
-    for (unsigned i = 0; i < AIR_FRAMES; i++) {
+    for (unsigned i = 0; radio->in_air != 0 && i < AIR_FRAMES; i++) {
         if (radio->frames[i].end_ns && due_ns(&radio->frames[i]) < next) {
             next = due_ns(&radio->frames[i]);
         }

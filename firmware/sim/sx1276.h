@@ -73,6 +73,7 @@ struct sx1276 {
     bool mute_tx_done; // a fault to inject: TxDone never comes
     uint8_t address;
     uint32_t session;
+    unsigned in_air; // how many of the frames are under way
     struct air_frame frames[AIR_FRAMES];
 };
 
