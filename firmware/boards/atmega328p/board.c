@@ -25,7 +25,7 @@ static volatile uint32_t alarm_ticks;
 static volatile bool alarm_on;
 
 // Not cleared by a start: what the last run left for this one.
-static uint16_t reset_mark __attribute__((section(".noinit")));
+static volatile uint16_t reset_mark __attribute__((section(".noinit")));
 static uint8_t reset_flags __attribute__((section(".noinit")));
 static uint8_t reset_reason;
 
