@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
 from board_wire import (
     CONFIGURE,
@@ -39,7 +40,7 @@ class Bench:
         self.events: list[Event] = []
         self.broken_frames = 0
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Self:
         self.run(100_000)
         return self
 
@@ -137,13 +138,8 @@ class Bench:
         return counters(self.ask(STATISTICS).body)
 
 
-def start(folder: Path, machine: str) -> Bench:
-    """Start the simulated AVR (`avr`) or the core compiled for here (`native`)."""
-    return Bench(command(folder, machine))
-
-
 def command(folder: Path, machine: str, extra: Iterable[str] = ()) -> list[str]:
-    """Return how to start a machine from the firmware's build folder."""
+    """Return how to start the real image (`avr`) or the core compiled for here (`native`)."""
     if machine == "native":
         return [str(folder / "native/board"), *extra]
     return [str(folder / "sim/board"), "--image", str(folder / "avr/500k.elf"), *extra]

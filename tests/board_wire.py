@@ -1,4 +1,4 @@
-"""The serial board's protocol by firmware/SPEC.md, for tests: apart from the gateway's own codec."""
+"""The serial board's protocol by firmware/SPEC.md: for tests, and apart from the gateway's codec."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ INFO, PING, CONFIGURE, RECEIVE, TRANSMIT, CANCEL, STATISTICS, RESET = range(1, 9
 ERROR, RECEIVED, TRANSMITTED, BOOT = 0xFF, 0x41, 0x42, 0x43
 FULL_GROUP = 254
 COUNTERS = (
-    "uptime_s rx_good rx_bad_crc rx_dropped rx_missed tx_done tx_late tx_failed host_frames"
-    " host_bad host_overrun radio_restarts cad_runs cad_hits stack_free reserved"
-).split()
+    "uptime_s",
+    "rx_good",
+    "rx_bad_crc",
+    "rx_dropped",
+    "rx_missed",
+    "tx_done",
+    "tx_late",
+    "tx_failed",
+    "host_frames",
+    "host_bad",
+    "host_overrun",
+    "radio_restarts",
+    "cad_runs",
+    "cad_hits",
+    "stack_free",
+    "reserved",
+)
 
 
 def settings(

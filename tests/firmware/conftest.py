@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from board_bench import Bench, command
-
-FIRMWARE = Path(__file__).parents[2] / "firmware"
-Make = Callable[..., str]
-
-
-def need(*programs: str) -> None:
-    """Skip without these programs; fail when CI is set."""
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {missing}")
-
-
-def make(*arguments: str) -> str:
-    """Run make in firmware/ and return what it printed; fail with its words."""
-    done = subprocess.run(
-        ["make", "-s", *arguments], cwd=FIRMWARE, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+from firmware_builds import FIRMWARE, make, need
 
 
 @pytest.fixture(scope="session")

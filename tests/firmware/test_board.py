@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -158,7 +160,13 @@ def test_a_transmission_starts_a_second_after_the_uplink(bench: Bench) -> None:
 
 def test_a_transmission_has_the_settings_asked_for(bench: Bench) -> None:
     radio = settings(
-        frequency_hz=869525000, sf=12, bandwidth=7, coding_rate=8, flags=1, preamble=12, power_dbm=20
+        frequency_hz=869525000,
+        sf=12,
+        bandwidth=7,
+        coding_rate=8,
+        flags=1,
+        preamble=12,
+        power_dbm=20,
     )
     number = bench.send(TRANSMIT, transmit(board_time_us(bench) + 60_000, b"\x60\x01", radio))
     bench.run(3_000_000)
@@ -393,8 +401,12 @@ def test_the_stack_stays_within_what_is_kept_for_it(built: Path) -> None:
             bench.send(STATISTICS)
             bench.run(600_000 + 501 * index)
         free = bench.statistics()["stack_free"]
-    variables = 1455
-    used = 2048 - variables - free
+    symbols = subprocess.run(
+        ["avr-nm", built / "avr/500k.elf"], capture_output=True, text=True, check=True
+    ).stdout
+    end = re.search(r"^(\w+) \w _end$", symbols, re.MULTILINE)
+    assert end is not None
+    used = 0x800900 - int(end[1], 16) - free
     assert 20 < used <= 240
 
 
