@@ -39,6 +39,7 @@ class Bench:
         self.messages: list[Message] = []
         self.events: list[Event] = []
         self.broken_frames = 0
+        self.last_byte_us = 0.0
 
     def __enter__(self) -> Self:
         self.run(100_000)
@@ -85,6 +86,7 @@ class Bench:
         if event["event"] != "host":
             self.events.append(event)
             return
+        self.last_byte_us = float(str(event["t_us"]))
         self._line += bytes.fromhex(str(event["hex"]))
         *whole, rest = self._line.split(b"\x00")
         self._line = bytearray(rest)

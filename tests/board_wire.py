@@ -1,4 +1,4 @@
-"""The serial board's protocol by firmware/SPEC.md: for tests, and apart from the gateway's codec."""
+"""The serial board's protocol by firmware/SPEC.md: for tests, apart from the gateway's codec."""
 
 from __future__ import annotations
 

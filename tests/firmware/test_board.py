@@ -392,6 +392,18 @@ def test_two_runs_are_the_same_bit_for_bit(built: Path, machine: str) -> None:
     assert run() == run()
 
 
+def test_the_image_for_115200_baud_speaks_at_that_rate(built: Path) -> None:
+    image = ["--image", str(built / "avr/115200.elf")]
+    with Bench([str(built / "sim/board"), *image]) as bench:
+        bench.listen()
+        begun_us = bench.now_us
+        hear(bench, payload="55" * 255)
+        assert bench.received()[0].payload == b"\x55" * 255
+        last = bench.last_byte_us - begun_us - 100_000
+        assert 285 * 80 < last < 285 * 95
+    assert bench.violations == []
+
+
 def test_the_stack_stays_within_what_is_kept_for_it(built: Path) -> None:
     with Bench(command(built, "avr")) as bench:
         bench.listen(mode=struct.pack("<BBHBII", 2, 1, 20, 2, 868100000, 868300000))
