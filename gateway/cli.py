@@ -29,6 +29,9 @@ codec = typer.Typer(no_args_is_help=True, help="Payload codecs: test, run, add, 
 app.add_typer(codec, name="codec")
 
 DEFAULT_CODECS = Path("/var/lib/lora-gateway/codecs")
+firmware = typer.Typer(no_args_is_help=True, help="The radio board's firmware: flash it.")
+app.add_typer(firmware, name="firmware")
+
 DEFAULT_CONFIG = Path("/etc/lora-gateway/lora-gateway.toml")
 ConfigFile = Annotated[
     Path | None,
@@ -310,6 +313,21 @@ def models_verify(
     from gateway.commands import models as command
 
     raise SystemExit(command.verify(file, config, as_json=as_json))
+
+
+@firmware.command("flash")
+def firmware_flash(
+    port: Annotated[str, typer.Argument(help="The board's serial port; `detect` lists them.")],
+    *,
+    board: Annotated[str, typer.Option(help="uno, nano, nano-old or pro-mini.")] = "uno",
+    file: Annotated[
+        Path | None, typer.Option(help="A HEX file instead of the one that ships.")
+    ] = None,
+) -> None:
+    """Write the radio firmware onto an Arduino board, through avrdude."""
+    from gateway.commands import firmware as command
+
+    raise SystemExit(command.flash(port, board, file))
 
 
 @codec.command("test")

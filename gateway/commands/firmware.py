@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.errors import ConfigError, GatewayError
 from gateway.links.serial import find_port
 
-PACKAGED_HEX = "lora-gateway-atmega328p.hex"
+PACKAGED_HEX = "atmega328p-500k.hex"
 MOST_HEX_BYTES = 256 * 1024
 LONGEST_FLASH_S = 180.0
 
@@ -88,7 +88,7 @@ def command(program: str, preset: BoardPreset, device: str, image: Path) -> list
 
 
 def packaged_hex() -> Path:
-    """Return the firmware that ships with the package, or that was built in a checkout.
+    """Return the firmware that ships with the package, or that a checkout holds.
 
     Raises
     ------
@@ -96,8 +96,8 @@ def packaged_hex() -> Path:
         Neither is there.
 
     """
-    packaged = Path(str(resources.files("gateway").joinpath(PACKAGED_HEX)))
-    built = Path(__file__).parents[2] / "firmware" / "build" / PACKAGED_HEX
+    packaged = Path(str(resources.files("gateway").joinpath("firmware", PACKAGED_HEX)))
+    built = Path(__file__).parents[2] / "firmware" / "prebuilt" / PACKAGED_HEX
     for path in (packaged, built):
         if path.is_file():
             return path
