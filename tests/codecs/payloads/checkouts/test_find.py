@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from stand_in_codecs import CHIRPSTACK, METER, THINGS_NETWORK, evaluate_json5, write_tree
@@ -11,6 +13,8 @@ from stand_in_codecs import CHIRPSTACK, METER, THINGS_NETWORK, evaluate_json5, w
 from gateway.codecs.payloads.checkouts import CodecSource, Kind, find
 from gateway.codecs.payloads.checkouts.files import MAX_FILE
 from gateway.errors import BadInput
+
+NOBODY = 65534
 
 UPLINK = {"description": "one", "input": {"fPort": 2, "bytes": "0110"}, "output": {"data": {}}}
 
@@ -213,9 +217,20 @@ def test_a_path_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     assert caught.value.reason == "no_such_path"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "a.js"
-    file.write_text("{}")
-    file.chmod(0)
-    assert only(tmp_path).problems[0][1].startswith("file_unreadable")
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Be somebody who may not read everything, also where the tests run as root."""
+    mine = os.geteuid()
+    if mine == 0:
+        os.seteuid(NOBODY)
+    yield
+    os.seteuid(mine)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_file_that_may_not_be_read_is_told() -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "a.js")
+        file.write_text("{}")
+        file.chmod(0)
+        assert only(Path(folder)).problems[0][1].startswith("file_unreadable")
