@@ -112,7 +112,8 @@ def import_device(
         raise ConfigError(f"{error.detail}.") from None
     origin = f"{checkout.name or checkout}/{source.name}"
     file = save(source, folder, origin, force=force, make_codec=make_codec)
-    print(f"{source.name}: {file}, with {len(source.examples)} examples")
+    name = file.relative_to(folder).with_suffix("").as_posix()
+    print(f"{name}: {file}, with {len(source.examples)} examples")
     return 0
 
 

@@ -53,15 +53,21 @@ def test_a_device_of_the_things_network_is_found_by_any_of_its_names(
 
 
 @pytest.mark.parametrize(
-    "device",
-    ["acme/meter-3000", "acme/Acme Water Meter", "acme/0b2f3c2e-1f7e-4c3e-9f59-0e7d0f8f0001"],
+    ("device", "name"),
+    [
+        ("acme/meter-3000", "acme/meter-3000"),  # its codec's name
+        ("acme/Acme Water Meter", "acme/meter"),
+        ("acme/0b2f3c2e-1f7e-4c3e-9f59-0e7d0f8f0001", "acme/meter"),
+    ],
 )
-def test_a_device_of_chirpstack_is_found_by_any_of_its_names(tmp_path: Path, device: str) -> None:
+def test_a_device_of_chirpstack_is_found_by_any_of_its_names_and_kept_under_its_id(
+    tmp_path: Path, device: str, name: str
+) -> None:
     checkout = write_tree(tmp_path / "profiles", CHIRPSTACK)
     folder = tmp_path / "codecs"
     assert import_device(checkout, device, folder) == 0
-    assert (folder / "acme/meter-3000.js").is_file()
-    assert len(json.loads((folder / "acme/meter-3000.examples.json").read_text())["examples"]) == 3
+    assert (folder / f"{name}.js").is_file()
+    assert len(json.loads((folder / f"{name}.examples.json").read_text())["examples"]) == 3
 
 
 def test_what_was_imported_passes_its_test_afterwards(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.codecs.payloads.checkouts.examples import EvaluateJson5
@@ -37,6 +37,9 @@ def find_device(
     checkout: Path, wanted: str, evaluate_json5: EvaluateJson5 | None = None
 ) -> CodecSource:
     """Return the codec of `VENDOR/MODEL`.
+
+    Named by a device, its `model` is the device's own id, whatever the codec's file is called: one
+    codec may serve several devices, and each is looked for by its own name.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def _chosen(
     codecs = {_plain(codec): codec for device in called for codec in device.codecs}
     chosen = [by_codec[plain] for plain in codecs if plain in by_codec]
     if len(chosen) == 1:
-        return chosen[0]
+        return replace(chosen[0], model=called[0].names[0])
     if chosen:
         names = ", ".join(source.model for source in chosen)
         raise BadInput("several_codecs", f"{wanted!r} has several: name one of {names}")
