@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD, Decoded, Frame, PayloadCodec
 from gateway.codecs.payloads.javascript import JavaScriptCodec
-from gateway.codecs.payloads.layout import LayoutCodec
+from gateway.codecs.payloads.layouts import LayoutCodec
 from gateway.codecs.readings import ReadingMapper
 from gateway.codecs.times import parse_rfc3339
 from gateway.config import load

@@ -17,7 +17,7 @@ import atheris
 
 with atheris.instrument_imports():
     from gateway.codecs.payloads.contract import Frame
-    from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
+    from gateway.codecs.payloads.layouts import LayoutCodec, parse_layout
     from gateway.errors import BadInput
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "codecs" / "layouts"

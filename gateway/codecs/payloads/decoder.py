@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.codecs.payloads.assignment import Assignments
-from gateway.codecs.payloads.compare import differences
+from gateway.codecs.payloads.compare import disagreements
 from gateway.codecs.payloads.contract import Decoded, Encoded, Frame, PayloadCodec
 from gateway.codecs.payloads.javascript import JavaScriptCodec
-from gateway.codecs.payloads.layout import LayoutCodec
+from gateway.codecs.payloads.layouts import LayoutCodec
 from gateway.codecs.payloads.library import CodecLibrary
 from gateway.config import CodecsConfig
 from gateway.errors import BadInput
@@ -73,7 +73,9 @@ class PayloadDecoder:
             decoded, codec = self._run(name, uplink)
         except BadInput as error:
             return Payload(uplink, name, error)
-        differ = differences(theirs, decoded.data) if theirs is not None and self._compares else []
+        differ = (
+            disagreements(theirs, decoded.data) if theirs is not None and self._compares else []
+        )
         goes = uplink if theirs is not None and choice == "auto" else _with(uplink, decoded, codec)
         rejects = decoded.rejects if goes is not uplink else ()
         return Payload(goes, name, None, tuple(differ), rejects)

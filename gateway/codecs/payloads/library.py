@@ -17,7 +17,7 @@ from gateway.codecs.payloads.builtin import builtin_names, builtin_text
 from gateway.codecs.payloads.cayenne_lpp import CayenneLpp
 from gateway.codecs.payloads.contract import PayloadCodec
 from gateway.codecs.payloads.javascript import JavaScriptCodec, Log
-from gateway.codecs.payloads.layout import parse_layout
+from gateway.codecs.payloads.layouts import parse_layout
 from gateway.codecs.payloads.raw import RawCodec
 from gateway.config import CodecsConfig
 from gateway.errors import BadInput

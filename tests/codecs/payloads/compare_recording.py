@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from gateway.codecs.flatten import leaves
 from gateway.codecs.payloads.builtin import builtin_text
 from gateway.codecs.payloads.contract import Frame
-from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
+from gateway.codecs.payloads.layouts import LayoutCodec, parse_layout
 from gateway.errors import BadInput
 
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.codecs import ReadingMapper
 from gateway.codecs.payloads.builtin import builtin_names, builtin_text
 from gateway.codecs.payloads.contract import REASONS, Frame
-from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
+from gateway.codecs.payloads.layouts import LayoutCodec, parse_layout
 from gateway.config import Config
 from gateway.errors import BadInput
 from gateway.types import DevEui, DeviceInfo, Json, Reading, Uplink

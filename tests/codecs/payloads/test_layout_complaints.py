@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.codecs.payloads.layout import parse_layout
+from gateway.codecs.payloads.layouts import parse_layout
 from gateway.errors import BadInput
 
 HEAD = 'vendor = "v"\nmodel = "m"\nsource = "s"\n'

@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from gateway.codecs.payloads import Decoded, Frame
-from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
+from gateway.codecs.payloads.layouts import LayoutCodec, parse_layout
 from gateway.errors import BadInput
 from gateway.types import Scalar
 

@@ -1,8 +1,8 @@
 import pytest
 
 from gateway.codecs.payloads.contract import Frame
-from gateway.codecs.payloads.layout import parse_layout
-from gateway.codecs.payloads.layout_checksums import CHECKSUMS
+from gateway.codecs.payloads.layouts import parse_layout
+from gateway.codecs.payloads.layouts.checksums import CHECKSUMS
 from gateway.errors import BadInput
 from gateway.types import Json
 

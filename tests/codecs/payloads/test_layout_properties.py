@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.codecs.payloads import MAX_PAYLOAD, REASONS, Frame
-from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
+from gateway.codecs.payloads.layouts import LayoutCodec, parse_layout
 from gateway.errors import BadInput
 from gateway.types import Json
 

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.codecs.payloads import REASONS, Frame
-from gateway.codecs.payloads.layout import LayoutCodec, parse_layout
-from gateway.codecs.payloads.layout_checksums import CHECKSUMS
-from gateway.codecs.payloads.layout_model import (
+from gateway.codecs.payloads.layouts import LayoutCodec, parse_layout
+from gateway.codecs.payloads.layouts.checksums import CHECKSUMS
+from gateway.codecs.payloads.layouts.model import (
     KEYS_BY_TYPE,
     CommandModel,
     ConditionModel,

@@ -4,12 +4,12 @@
 came is held against what was expected. Files are read and never written; nothing is fetched.
 """
 
-from gateway.codecs.payloads.checkouts.compare import Outcome, Verdict, compare
 from gateway.codecs.payloads.checkouts.devices import find_device
 from gateway.codecs.payloads.checkouts.examples import Example, Kind, read_json, to_listing
 from gateway.codecs.payloads.checkouts.find import Checkout, find
 from gateway.codecs.payloads.checkouts.judge import judge
 from gateway.codecs.payloads.checkouts.source import CodecSource, MakeCodec
+from gateway.codecs.payloads.compare import Outcome, Verdict, compare
 
 __all__ = [
     "Checkout",

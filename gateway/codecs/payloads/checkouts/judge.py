@@ -7,13 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from gateway.codecs.payloads.checkouts.compare import (
-    Difference,
-    Outcome,
-    Verdict,
-    differences,
-    verdict_of,
-)
 from gateway.codecs.payloads.checkouts.examples import Example, Kind
 from gateway.codecs.payloads.checkouts.inputs import (
     bytes_of,
@@ -23,6 +16,13 @@ from gateway.codecs.payloads.checkouts.inputs import (
     variables_of,
 )
 from gateway.codecs.payloads.checkouts.verbatim import Verbatim, judge_verbatim
+from gateway.codecs.payloads.compare import (
+    Difference,
+    Outcome,
+    Verdict,
+    differences,
+    verdict_of,
+)
 from gateway.codecs.payloads.contract import Decoded, Encoded, Frame, PayloadCodec
 from gateway.errors import BadInput
 from gateway.types import Json

@@ -11,15 +11,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from gateway.codecs.payloads.checkouts.compare import (
+from gateway.codecs.payloads.checkouts.examples import Example, Kind
+from gateway.codecs.payloads.checkouts.inputs import bytes_of, number_of, texts_of, time_s_of
+from gateway.codecs.payloads.compare import (
     Difference,
     Outcome,
     Verdict,
     differences,
     verdict_of,
 )
-from gateway.codecs.payloads.checkouts.examples import Example, Kind
-from gateway.codecs.payloads.checkouts.inputs import bytes_of, number_of, texts_of, time_s_of
 from gateway.errors import BadInput
 from gateway.types import Json
 

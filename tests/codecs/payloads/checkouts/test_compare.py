@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.codecs.payloads.checkouts.compare import MAX_LINES, Outcome, compare
+from gateway.codecs.payloads.compare import MAX_LINES, Outcome, compare
 from gateway.types import Json
 
 JSON = st.recursive(

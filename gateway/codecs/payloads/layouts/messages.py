@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.codecs.payloads.contract import Decoded, Frame
-from gateway.codecs.payloads.layout_checksums import Checksum, checksum_of
-from gateway.codecs.payloads.layout_conditions import when_all, when_message
-from gateway.codecs.payloads.layout_fields import compile_fields
-from gateway.codecs.payloads.layout_keep import Place
-from gateway.codecs.payloads.layout_model import ByteOrder, ItemModel, MessageModel
-from gateway.codecs.payloads.layout_scan import Finished, Holds, Scan, Step, run, short
+from gateway.codecs.payloads.layouts.checksums import Checksum, checksum_of
+from gateway.codecs.payloads.layouts.conditions import when_all, when_message
+from gateway.codecs.payloads.layouts.fields import compile_fields
+from gateway.codecs.payloads.layouts.keep import Place
+from gateway.codecs.payloads.layouts.model import ByteOrder, ItemModel, MessageModel
+from gateway.codecs.payloads.layouts.scan import Finished, Holds, Scan, Step, run, short
 from gateway.errors import BadInput
 from gateway.types import Json
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gateway.codecs.payloads.layout_model import FieldModel, MessageModel
+from gateway.codecs.payloads.layouts.model import FieldModel, MessageModel
 
 
 def leaves(fields: Iterable[FieldModel], prefix: str = "") -> Iterator[tuple[str, FieldModel]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.codecs.payloads.layout_model import (
+from gateway.codecs.payloads.layouts.model import (
     ChecksumModel,
     CommandModel,
     ConditionModel,

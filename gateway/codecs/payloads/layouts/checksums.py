@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
 
-from gateway.codecs.payloads.layout_model import ByteOrder, ChecksumModel
+from gateway.codecs.payloads.layouts.model import ByteOrder, ChecksumModel
 from gateway.errors import BadInput
 
 

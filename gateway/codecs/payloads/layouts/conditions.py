@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gateway.codecs.payloads.layout_keep import Place
-from gateway.codecs.payloads.layout_model import (
+from gateway.codecs.payloads.layouts.keep import Place
+from gateway.codecs.payloads.layouts.model import (
     INTEGER_BYTES,
     Choice,
     ConditionModel,
     WhenModel,
 )
-from gateway.codecs.payloads.layout_scan import Holds, Scan
+from gateway.codecs.payloads.layouts.scan import Holds, Scan
 
 
 def when_all(conditions: Sequence[ConditionModel], place: Place) -> Holds | None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.codecs.payloads.layout_model import ByteOrder, FieldModel
-from gateway.codecs.payloads.layout_numbers import scaling_of
-from gateway.codecs.payloads.layout_scan import Scan, put
+from gateway.codecs.payloads.layouts.model import ByteOrder, FieldModel
+from gateway.codecs.payloads.layouts.numbers import scaling_of
+from gateway.codecs.payloads.layouts.scan import Scan, put
 from gateway.types import Json, Scalar
 
 Keep = Callable[[Scan, float], None]

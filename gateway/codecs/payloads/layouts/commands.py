@@ -8,17 +8,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD, Decoded, Encoded, Frame
-from gateway.codecs.payloads.layout_checksums import CHECKSUMS, Checksum, checksum_of
-from gateway.codecs.payloads.layout_fields import FieldError, compile_fields, merged
-from gateway.codecs.payloads.layout_keep import Place
-from gateway.codecs.payloads.layout_messages import scan_of
-from gateway.codecs.payloads.layout_model import (
+from gateway.codecs.payloads.layouts.checksums import CHECKSUMS, Checksum, checksum_of
+from gateway.codecs.payloads.layouts.fields import FieldError, compile_fields, merged
+from gateway.codecs.payloads.layouts.keep import Place
+from gateway.codecs.payloads.layouts.messages import scan_of
+from gateway.codecs.payloads.layouts.model import (
     ByteOrder,
     CommandModel,
     FieldModel,
 )
-from gateway.codecs.payloads.layout_packing import Draft, Pack, compile_packing, number_range
-from gateway.codecs.payloads.layout_scan import Scan, Step
+from gateway.codecs.payloads.layouts.packing import Draft, Pack, compile_packing, number_range
+from gateway.codecs.payloads.layouts.scan import Scan, Step
 from gateway.errors import BadInput
 from gateway.types import Json, Scalar
 

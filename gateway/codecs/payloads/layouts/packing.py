@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from dataclasses import field as member
 
 from gateway.codecs.payloads.contract import MAX_PAYLOAD
-from gateway.codecs.payloads.layout_keep import Place
-from gateway.codecs.payloads.layout_model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
-from gateway.codecs.payloads.layout_numbers import Integer, Scaling, integer_of, scaling_of
-from gateway.codecs.payloads.layout_numeric import bool_mask, float_struct
+from gateway.codecs.payloads.layouts.keep import Place
+from gateway.codecs.payloads.layouts.model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
+from gateway.codecs.payloads.layouts.numbers import Integer, Scaling, integer_of, scaling_of
+from gateway.codecs.payloads.layouts.numeric import bool_mask, float_struct
 from gateway.errors import BadInput
 from gateway.types import Json
 

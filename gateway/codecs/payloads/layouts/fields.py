@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.codecs.payloads.layout_conditions import when_all
-from gateway.codecs.payloads.layout_keep import Place, is_hidden, key_of, leaf
-from gateway.codecs.payloads.layout_model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
-from gateway.codecs.payloads.layout_numeric import (
+from gateway.codecs.payloads.layouts.conditions import when_all
+from gateway.codecs.payloads.layouts.keep import Place, is_hidden, key_of, leaf
+from gateway.codecs.payloads.layouts.model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
+from gateway.codecs.payloads.layouts.numeric import (
     compile_bcd,
     compile_bits,
     compile_bool,
     compile_float,
     compile_integer,
 )
-from gateway.codecs.payloads.layout_parts import compile_split, compile_version
-from gateway.codecs.payloads.layout_scan import Finished, Scan, Step
+from gateway.codecs.payloads.layouts.parts import compile_split, compile_version
+from gateway.codecs.payloads.layouts.scan import Finished, Scan, Step
 from gateway.errors import BadInput
 from gateway.types import Json
 

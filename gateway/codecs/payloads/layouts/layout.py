@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.codecs.payloads.contract import Decoded, Encoded, Frame
-from gateway.codecs.payloads.layout_commands import (
+from gateway.codecs.payloads.layouts.commands import (
     Command,
     CommandForm,
     CommandKey,
     Commands,
     compile_command,
 )
-from gateway.codecs.payloads.layout_complaints import complaint, read_model
-from gateway.codecs.payloads.layout_keep import is_hidden
-from gateway.codecs.payloads.layout_messages import Message, compile_message, scan_of
-from gateway.codecs.payloads.layout_model import ExampleModel, LayoutModel
-from gateway.codecs.payloads.layout_names import (
+from gateway.codecs.payloads.layouts.complaints import complaint, read_model
+from gateway.codecs.payloads.layouts.keep import is_hidden
+from gateway.codecs.payloads.layouts.messages import Message, compile_message, scan_of
+from gateway.codecs.payloads.layouts.model import ExampleModel, LayoutModel
+from gateway.codecs.payloads.layouts.names import (
     check_names,
     check_nesting,
     check_references,

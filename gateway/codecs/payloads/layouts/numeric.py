@@ -6,10 +6,10 @@ import math
 import struct
 from collections.abc import Mapping
 
-from gateway.codecs.payloads.layout_keep import Place, keeper, key_of, leaf
-from gateway.codecs.payloads.layout_model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
-from gateway.codecs.payloads.layout_numbers import integer_of
-from gateway.codecs.payloads.layout_scan import Scan, Step
+from gateway.codecs.payloads.layouts.keep import Place, keeper, key_of, leaf
+from gateway.codecs.payloads.layouts.model import FLOAT_BYTES, INTEGER_BYTES, FieldModel
+from gateway.codecs.payloads.layouts.numbers import integer_of
+from gateway.codecs.payloads.layouts.scan import Scan, Step
 
 FLOAT_LETTERS: Mapping[str, str] = {"f16": "e", "f32": "f", "f64": "d"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from gateway.codecs.payloads.layout_model import FieldModel
+from gateway.codecs.payloads.layouts.model import FieldModel
 
 MAX_DECIMALS = 12
 """A step finer than this is left as binary floating point gives it."""

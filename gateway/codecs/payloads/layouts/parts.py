@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.codecs.payloads.layout_keep import Place, keeper, key_of, leaf
-from gateway.codecs.payloads.layout_model import FieldModel
-from gateway.codecs.payloads.layout_scan import Scan, Step
+from gateway.codecs.payloads.layouts.keep import Place, keeper, key_of, leaf
+from gateway.codecs.payloads.layouts.model import FieldModel
+from gateway.codecs.payloads.layouts.scan import Scan, Step
 
 
 def compile_version(field: FieldModel, place: Place) -> Step:
