@@ -33,3 +33,35 @@ def test_an_empty_folder_lists_what_ships(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
     assert {row["from"] for row in json.loads(result.output)} == {"built-in"}
+
+
+def test_the_examples_in_a_layout_are_run(tmp_path: Path) -> None:
+    layout = """
+vendor = "own"
+model = "probe"
+source = "here"
+f_port = 7
+[[message]]
+[[message.field]]
+name = "t"
+type = "u8"
+[[command]]
+[[command.field]]
+name = "minutes"
+type = "u8"
+[[example]]
+hex = "15"
+object = { t = 21 }
+[[example]]
+hex = "0a"
+f_port = 7
+command = { minutes = 10 }
+"""
+    (tmp_path / "probe.toml").write_text(layout)
+    result = CliRunner().invoke(app, ["codec", "test", str(tmp_path), "--json"])
+
+    assert json.loads(result.output)["summary"] == {
+        "codecs": 1, "examples": 2, "exact": 2, "close": 0, "differ": 0, "failed": 0,
+    }  # fmt: skip
+    (tmp_path / "probe.toml").write_text(layout.replace("t = 21", "t = 22"))
+    assert CliRunner().invoke(app, ["codec", "test", str(tmp_path)]).exit_code == 1

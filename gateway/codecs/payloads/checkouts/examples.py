@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -133,6 +134,26 @@ def _of_routine(entry: Json, kind: Kind) -> Iterator[Example]:
     if isinstance(normalized, Mapping) and isinstance(data, Mapping):
         title = f"{decoded.description} (normalized)".strip()
         yield Example(Kind.NORMALIZE, title, {"data": data}, normalized)
+
+
+def of_layout(text: str) -> list[Example]:
+    """Return the `[[example]]` sections of a layout; none where it is no TOML."""
+    try:
+        entries = tomllib.loads(text).get("example")
+    except tomllib.TOMLDecodeError:
+        return []  # opening it says what is wrong
+    found = []
+    for index, entry in enumerate(entries if isinstance(entries, list) else (), 1):
+        if not isinstance(entry, Mapping):
+            continue
+        name, data = f"example {index}", {"bytes": entry.get("hex"), "fPort": entry.get("f_port")}
+        if "command" in entry:
+            expected = {key: value for key, value in data.items() if value is not None}
+            found.append(Example(Kind.ENCODE, name, {"data": entry["command"]}, expected))
+        else:
+            given = data if data["fPort"] is not None else {**data, "fPort": 1}
+            found.append(Example(Kind.UPLINK, name, given, {"data": entry.get("object")}))
+    return found
 
 
 def of_listing(raw: Json, kind: Kind | None) -> list[Example]:

@@ -13,6 +13,7 @@ from gateway.codecs.payloads.checkouts.examples import (
     Example,
     Kind,
     of_definition,
+    of_layout,
     of_listing,
     read_json,
 )
@@ -239,6 +240,8 @@ class Folder:
             text = self._tree.read(folder, script)
         except BadInput as error:
             problems = ((script, str(error)),)
+        if name.suffix == ".toml":
+            examples = [*(one for one in of_layout(text) if one not in examples), *examples]
         return CodecSource(
             vendor="",
             model=model,
