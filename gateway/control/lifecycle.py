@@ -2,9 +2,12 @@
 
 ::
 
-    accepted ──> queued ──> sent ──> acked | nacked        (confirmed)
+    accepted <─> queued ──> sent ──> acked | nacked        (confirmed)
         │           │         └───> nothing more is known  (unconfirmed)
         └───────────┴──> failed | expired | superseded
+
+`queued` is with whoever transmits: the network server's broker, or a radio of our own, which alone
+may give it back (not transmitted, waits for the next chance).
 
 An event may come early, late, twice or not at all: a state is left only for a later one, and a
 final one never. `sent` means that a radio gateway transmitted; whether the device heard is only
@@ -18,7 +21,16 @@ from dataclasses import replace
 from enum import StrEnum
 
 from gateway.config import DownlinkConfig
-from gateway.types import Ack, DeviceEvent, Downlink, DownlinkState, Join, ServerLog, TxAck
+from gateway.types import (
+    Ack,
+    DevEui,
+    DeviceEvent,
+    Downlink,
+    DownlinkState,
+    Join,
+    ServerLog,
+    TxAck,
+)
 
 FINAL = frozenset(
     {
@@ -59,6 +71,7 @@ class Step(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
+    RETURNED = "returned"
 
 
 _TO_END = {
@@ -74,7 +87,12 @@ TRANSITIONS: dict[DownlinkState, dict[Step, DownlinkState]] = {
         Step.SENT: DownlinkState.SENT,
         **_TO_END,
     },
-    DownlinkState.QUEUED: {Step.SENT: DownlinkState.SENT, **_TO_END},
+    # A radio of our own says for certain when it did not transmit: the command waits again.
+    DownlinkState.QUEUED: {
+        Step.SENT: DownlinkState.SENT,
+        Step.RETURNED: DownlinkState.ACCEPTED,
+        **_TO_END,
+    },
     # What was transmitted can no longer be superseded; a radio gateway's word goes before expiry.
     DownlinkState.SENT: {
         Step.ACKED: DownlinkState.ACKED,
@@ -113,9 +131,22 @@ class DownlinkTracker:
         """Return what is accepted and not yet handed to the server's broker, oldest first."""
         return [one for one in self.open() if one.state is DownlinkState.ACCEPTED]
 
-    def queued(self, identity: str, now_s: float) -> list[Downlink]:
-        """Note that the server's broker has the command."""
-        return self._step(identity, Step.QUEUED, now_s, None)
+    def queued(self, identity: str, now_s: float, detail: str | None = None) -> list[Downlink]:
+        """Note that whoever transmits has the command."""
+        return self._step(identity, Step.QUEUED, now_s, detail)
+
+    def open_for(self, dev_eui: DevEui) -> list[Downlink]:
+        """Return what is open for one device, oldest first."""
+        return [one for one in self.open() if one.dev_eui == dev_eui]
+
+    def remark(self, identity: str, now_s: float, detail: str) -> list[Downlink]:
+        """Say something of a command without moving it."""
+        downlink = self._open.get(identity)
+        return [] if downlink is None else self._note(downlink, now_s, detail)
+
+    def returned(self, identity: str, now_s: float, detail: str) -> list[Downlink]:
+        """Note that our own radio did not transmit it: it waits for the next chance."""
+        return self._step(identity, Step.RETURNED, now_s, detail)
 
     def failed(self, identity: str, now_s: float, detail: str) -> list[Downlink]:
         """Note that the command could not be handed over and will not be."""
