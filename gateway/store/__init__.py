@@ -12,28 +12,38 @@ from gateway.store.cursor import (
 from gateway.store.failures import StoreDamaged, StoreFull
 from gateway.store.reading import Reader
 from gateway.store.records import (
+    AirtimeRecord,
     BackupReport,
     Batch,
     Committed,
+    CounterRecord,
     Counts,
     DeviceRecord,
     EventRecord,
     Pruned,
+    RadioBatch,
+    RadioDeviceRecord,
+    SessionRecord,
     StoredUplink,
     UplinkRecord,
 )
 from gateway.store.store import Store
 
 __all__ = [
+    "AirtimeRecord",
     "BackupReport",
     "Batch",
     "Committed",
+    "CounterRecord",
     "Counts",
     "DeviceRecord",
     "EventRecord",
     "HistoryCursor",
     "Pruned",
+    "RadioBatch",
+    "RadioDeviceRecord",
     "Reader",
+    "SessionRecord",
     "Store",
     "StoreDamaged",
     "StoreFull",

@@ -11,11 +11,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.store import database, encoding
+from gateway.store import database, encoding, radio
 from gateway.store.cursor import HistoryCursor
 from gateway.store.encoding import Spec
 from gateway.store.failures import translate
-from gateway.store.records import Counts, DeviceRecord, EventRecord, StoredUplink, UplinkRecord
+from gateway.store.records import (
+    AirtimeRecord,
+    CounterRecord,
+    Counts,
+    DeviceRecord,
+    EventRecord,
+    RadioDeviceRecord,
+    SessionRecord,
+    StoredUplink,
+    UplinkRecord,
+)
 from gateway.types import Alert, DevEui, Downlink, Message, Rejected
 
 _UPLINK = (
@@ -184,6 +194,26 @@ class Reader:
     def quarantine_counts(self) -> dict[str, int]:
         """Return how much was ever put aside, by reason."""
         return dict(self._all("SELECT reason, count FROM quarantine_count"))
+
+    def radio_devices(self) -> list[RadioDeviceRecord]:
+        """Return every registered device of our own radio, by DevEUI."""
+        return radio.devices(self._all)
+
+    def radio_version(self) -> int:
+        """Return a number that rises with every change of the registry; 0 before the first."""
+        return radio.version(self._all)
+
+    def radio_sessions(self) -> list[SessionRecord]:
+        """Return every session of our own radio's devices, those of one the older first."""
+        return radio.sessions(self._all)
+
+    def radio_counters(self) -> list[CounterRecord]:
+        """Return what is kept of such devices beside their sessions, by DevEUI."""
+        return radio.counters(self._all)
+
+    def radio_airtime(self, since_s: float) -> list[AirtimeRecord]:
+        """Return transmissions that ended at `since_s` or later, in the order of their end."""
+        return radio.airtime(self._all, since_s)
 
     def counts(self) -> Counts:
         """Return how much there is. Cheap: uplinks and events leave from the old end only."""

@@ -19,6 +19,8 @@ from gateway.types import (
     Verdict,
 )
 
+SESSION_KEY_BYTES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class UplinkRecord:
@@ -82,6 +84,61 @@ class DeviceRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RadioDeviceRecord:
+    """A registered device of our own radio. `repr` shows no key."""
+
+    dev_eui: DevEui
+    body: Mapping[str, Json]
+    keys: Mapping[str, bytes] = field(repr=False)
+    changed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session of such a device; a newer one stands beside the older until it is used.
+
+    `keys` are NwkSKey and AppSKey, 16 bytes each. `repr` shows neither.
+    """
+
+    dev_eui: DevEui
+    started_s: float
+    body: Mapping[str, Json]
+    keys: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.keys) != SESSION_KEY_BYTES:
+            raise ValueError(f"a session has {SESSION_KEY_BYTES} bytes of keys")
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRecord:
+    """What is kept of such a device beside its sessions: DevNonces, a private node's counters."""
+
+    dev_eui: DevEui
+    body: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class AirtimeRecord:
+    """One transmission of a radio of ours, for its duty cycle."""
+
+    radio: str
+    band: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RadioBatch:
+    """What one turn changed of the radio's devices. `dropped` are sessions: DevEUI, start."""
+
+    sessions: tuple[SessionRecord, ...] = ()
+    dropped: tuple[tuple[DevEui, float], ...] = ()
+    counters: tuple[CounterRecord, ...] = ()
+    airtime: tuple[AirtimeRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Everything one turn of the pipeline decided, committed as a whole or not at all.
 
@@ -99,6 +156,7 @@ class Batch:
     seen: tuple[str, ...] = ()
     seen_s: float = 0.0
     cursor: HistoryCursor | None = None
+    radio: RadioBatch = RadioBatch()
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,38 @@ _TABLES: Step = (
         FROM alert""",
 )
 
-STEPS: tuple[Step, ...] = (_TABLES,)
+_RADIO: Step = (
+    """CREATE TABLE radio_device (
+        dev_eui TEXT PRIMARY KEY,
+        body TEXT NOT NULL,         -- JSON: everything but keys
+        keys TEXT NOT NULL,         -- JSON: {name: 32 hex digits}
+        changed_s REAL NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE radio_past (
+        dev_eui TEXT PRIMARY KEY,
+        digest BLOB NOT NULL        -- SHA-256 of the keys it last had, to know them again
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE radio_session (
+        dev_eui TEXT NOT NULL,
+        started_s REAL NOT NULL,
+        body TEXT NOT NULL,         -- JSON: counters, settings, what is owed
+        keys BLOB NOT NULL,         -- NwkSKey, AppSKey
+        PRIMARY KEY (dev_eui, started_s)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE radio_counter (
+        dev_eui TEXT PRIMARY KEY,
+        body TEXT NOT NULL          -- JSON: DevNonces used, a private node's counters
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE radio_airtime (
+        id INTEGER PRIMARY KEY,
+        radio TEXT NOT NULL,
+        band TEXT NOT NULL,
+        start_s REAL NOT NULL,
+        end_s REAL NOT NULL
+    ) STRICT""",
+)
+
+STEPS: tuple[Step, ...] = (_TABLES, _RADIO)
 VERSION = len(STEPS)
 
 

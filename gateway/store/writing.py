@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from gateway.store import encoding
+from gateway.store import encoding, radio
 from gateway.store.encoding import Ref, Spec, plain
 from gateway.store.records import Batch, Committed, DeviceRecord, EventRecord, UplinkRecord
 from gateway.types import AlertEvent, DevEui, Downlink, Message, Rejected
@@ -64,6 +64,7 @@ class Writer:
         self._put_rejected(batch.rejected)
         self._put_events(batch.events)
         self._put_seen(batch)
+        radio.write(self.connection, batch.radio)
         if batch.cursor is not None:
             self.connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES ('cursor', ?)",
