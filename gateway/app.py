@@ -3,9 +3,10 @@
 ::
 
     ChirpStack's broker --> ChirpStackSource --.                    .--> store
-    our broker (commands) --> OperatorSource --+--> inbox -> Pipeline --> ack
-                                               |                    `--> Publisher --> our broker
-    timers: health, retention, watchdog -------'
+    radios of our own ----> Radios ------------+                    +--> ack
+    our broker (commands) --> Publisher -------+--> inbox -> Pipeline --> Publisher --> our broker
+    timers: health, retention, watchdog -------'                    +--> Radios --> the air
+                                                                    `--> ChirpStack's broker
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from functools import partial
 from typing import Any
 
 from gateway import __version__
-from gateway.assembly import CHIRPSTACK, Assembly, assemble
+from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
 from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
-from gateway.errors import LinkError, StoreError
+from gateway.errors import BadInput, LinkError, StoreError
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
+from gateway.network import Ended, Transmission
 from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
+from gateway.radios import MakePort, Radios, port_of
 from gateway.requests import SOURCE as OPERATOR
 from gateway.sources import ChirpStackSource, ServerCodecs
 from gateway.store import Store
@@ -40,6 +43,12 @@ PRUNE_S = 60.0
 STALLED_S = 20.0
 """Without progress of the pipeline for so long, the watchdog is not fed any more."""
 
+
+REGISTER_S = 2.0
+"""How often the register of our own radios' devices is looked at."""
+
+FINISH_S = 3.0
+"""How long a clean stop waits for the radio's word on what it is transmitting."""
 
 DISPATCH_RETRY_S = 2.0
 CLOSE_S = 10.0
@@ -70,6 +79,7 @@ async def run_app(
     on_outcome: OnOutcome | None = None,
     assembled: Callable[[Assembly], None] | None = None,
     make_link: MakeLink = MqttLink,
+    make_port: MakePort = port_of,
 ) -> None:
     """Run the daemon until `stop` is set, then commit what is worked, say goodbye and close.
 
@@ -87,7 +97,7 @@ async def run_app(
     assembly = assemble(config, clock=clock or SystemClock(), store=store)
     if assembled is not None:
         assembled(assembly)
-    daemon = Daemon(assembly, systemd or Systemd({}), on_outcome, make_link)
+    daemon = Daemon(assembly, systemd or Systemd({}), on_outcome, make_link, make_port)
     try:
         await daemon.run(stop, ready or asyncio.Event())
     finally:
@@ -104,6 +114,7 @@ class Daemon:
         systemd: Systemd,
         on_outcome: OnOutcome | None,
         make_link: MakeLink,
+        make_port: MakePort,
     ) -> None:
         config = assembly.config
         self._make_link = make_link
@@ -127,6 +138,14 @@ class Daemon:
         self._out = self._link_out()
         self._source = ChirpStackSource(
             self._in, TopicTemplate(config.chirpstack.event_topic).subscription()
+        )
+        self._radios = Radios(
+            config,
+            telemetry=assembly.telemetry,
+            now_s=assembly.clock.now_s,
+            rebook=self._rebook,
+            on_ended=self._transmitted,
+            make_port=make_port,
         )
         self._publisher = Publisher(
             self._out,
@@ -152,14 +171,19 @@ class Daemon:
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Run every task until `stop`; a task that fails ends the daemon with its error."""
         for downlink in self._assembly.downlinks.waiting():
-            self._to_send.put_nowait(downlink)
+            if not self._assembly.network.serves(downlink.dev_eui):
+                self._to_send.put_nowait(downlink)
         async with asyncio.TaskGroup() as group:
             start = partial(_start, group)
-            receiving = (
-                [start(self._source.run(self._pipeline.inbox.put), "chirpstack")]
-                if (self._assembly.config.chirpstack.enabled)
-                else []
-            )
+            config, deliver = self._assembly.config, self._pipeline.inbox.put
+            receiving = [
+                *(
+                    [start(self._source.run(deliver), CHIRPSTACK)]
+                    if config.chirpstack.enabled
+                    else []
+                ),
+                *([start(self._radios.run(deliver), "radios")] if config.radios else []),
+            ]
             rest = [
                 start(self._pipeline.run(), "pipeline"),
                 start(self._publisher.run(self._asked), "publisher"),
@@ -168,12 +192,14 @@ class Daemon:
                 start(self._prune(), "retention"),
                 start(self._reload_codecs(), "codecs"),
                 *([start(self._feed.run(), "server codecs")] if self._feed else []),
+                *([start(self._reload_devices(), "devices")] if config.radios else []),
                 start(self._watchdog(), "watchdog"),
             ]
             self._systemd.ready()
             ready.set()
             await stop.wait()
             self._systemd.stopping()
+            await self._radios.finish(FINISH_S)
             await _end(receiving)
             await _end(rest[:1])
             with contextlib.suppress(TimeoutError):  # unacknowledged, so the broker has it still
@@ -202,6 +228,8 @@ class Daemon:
         for outcome in outcomes:
             for downlink in outcome.dispatch:
                 self._to_send.put_nowait(downlink)
+            for transmission in outcome.transmissions:
+                self._radios.send(transmission)
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
 
@@ -224,6 +252,17 @@ class Daemon:
                 self._assembly.stages.note(self._assembly.downlinks.queued(downlink.id, now_s))
                 self._pipeline.nudge()
                 break
+
+    def _transmitted(self, ended: Ended) -> None:
+        """Take what became of a transmission into the next batch."""
+        now_s = self._assembly.clock.now_s()
+        self._assembly.stages.note(self._assembly.network.transmitted(ended, now_s))
+        self._pipeline.nudge()
+
+    def _rebook(self, transmission: Transmission, place: int) -> str:
+        why, changes = self._assembly.network.rebook(transmission, place)
+        self._assembly.stages.note(changes=changes)
+        return why
 
     # --- timers ---------------------------------------------------------------------------
 
@@ -252,6 +291,24 @@ class Daemon:
                 broken = {name: str(error) for name, error in library.broken.items()}
                 telemetry.codecs_reloaded(names, broken)
 
+    async def _reload_devices(self) -> None:
+        """Take up devices that were registered or removed, without a restart."""
+        assembly = self._assembly
+        version = assembly.store.radio_version()
+        while True:
+            await asyncio.sleep(REGISTER_S)
+            try:
+                now = assembly.store.radio_version()
+                if now == version:
+                    continue
+                changes = assembly.network.take_up(registered(assembly.store))
+            except (StoreError, BadInput) as error:
+                assembly.telemetry.trouble("register_unreadable", error)
+                continue
+            version = now
+            assembly.stages.note(changes=changes)
+            self._pipeline.nudge()
+
     async def _watchdog(self) -> None:
         """Feed systemd's watchdog while batches go round: ingest, inference and store all move."""
         if self._systemd.watchdog_s is None:
@@ -269,13 +326,14 @@ class Daemon:
             version=__version__,
             site=config.site.name,
             started_s=self._started_s,
-            sources=[CHIRPSTACK] if config.chirpstack.enabled else [],
+            sources=[*([CHIRPSTACK] if config.chirpstack.enabled else []), *self._radios.names()],
             model=self._assembly.model_name or None,
             settings=config.public(),
         )
 
     def _health(self) -> Mapping[str, Json]:
         telemetry, store = self._assembly.telemetry, self._assembly.store
+        config, network = self._assembly.config, self._assembly.network
         now_s = self._assembly.clock.now_s()
         degraded = self._pipeline.degraded or ("" if self._assembly.model_name else "no model")
         return payloads.bridge_health(
@@ -293,12 +351,20 @@ class Daemon:
                     "recent": [dict(item) for item in telemetry.recent],
                 },
                 "codecs": self._codecs(now_s),
-                "sources": {CHIRPSTACK: dict(self._source.health())},
+                "sources": self._sources(),
+                "network": dict(network.health(now_s)) if config.radios else None,
                 "server_codecs": dict(self._feed.health()) if self._feed is not None else None,
                 "publisher": dict(self._publisher.health()),
                 "store": asdict(store.counts()),
             },
         )
+
+    def _sources(self) -> Mapping[str, Json]:
+        chirpstack = self._assembly.config.chirpstack.enabled
+        return {
+            **({CHIRPSTACK: dict(self._source.health())} if chirpstack else {}),
+            **self._radios.health(),
+        }
 
     def _codecs(self, now_s: float) -> Mapping[str, Json]:
         counts = self._assembly.telemetry.codecs

@@ -17,9 +17,11 @@ from gateway.codecs import (
 )
 from gateway.config import Config
 from gateway.control import DownlinkTracker
-from gateway.errors import PackError
+from gateway.errors import BadInput, PackError, StoreError
 from gateway.inference import Detector, load_model
 from gateway.links import ScriptProcess
+from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
+from gateway.radios import radios_of
 from gateway.requests import Requests
 from gateway.stages import Stages
 from gateway.store import Store
@@ -29,6 +31,9 @@ from gateway.windows import WindowBank
 
 CHIRPSTACK = "chirpstack"
 """Name of the source of network server events."""
+
+AIRTIME_S = 3600.0
+"""How far back airtime counts: duty cycles are kept over an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Assembly:
     codecs: CodecLibrary
     assignments: Assignments
     payloads: PayloadDecoder
+    network: NetworkServer
     model_name: str
 
     def summary(self) -> dict[str, object]:
@@ -74,7 +80,8 @@ def assemble(
     detector, model_name = _detector(config, telemetry)
     downlinks = DownlinkTracker(config.downlink)
     downlinks.restore(store.open_downlinks())
-    requests = Requests(config, downlinks, store.downlink, payloads)
+    network, changes = _network(config, downlinks, store, clock)
+    requests = Requests(config, downlinks, store.downlink, payloads, network.serves)
     alerts = AlertEngine(config, model_name)
     stages = Stages(
         config,
@@ -88,12 +95,57 @@ def assemble(
         alerts=alerts,
         downlinks=downlinks,
         requests=requests,
+        network=network,
         telemetry=telemetry,
     )
+    stages.note(network.settle_restart(clock.now_s()), changes)
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, telemetry,
-        codecs, assignments, payloads, model_name,
+        codecs, assignments, payloads, network, model_name,
     )  # fmt: skip
+
+
+def registered(store: Store) -> list[RadioDevice]:
+    """Return the devices that were registered for our own radios.
+
+    Raises
+    ------
+    StoreError
+        What is stored cannot be read.
+
+    """
+    try:
+        return [from_record(record) for record in store.radio_devices()]
+    except BadInput as error:
+        raise StoreError(
+            f"The register of devices cannot be read ({error}). Remove the device with "
+            "`lora-gateway devices remove` and add it again."
+        ) from error
+
+
+def _network(
+    config: Config, downlinks: DownlinkTracker, store: Store, clock: Clock
+) -> tuple[NetworkServer, Changes]:
+    """Build our own network server with its sessions and airtime, and what is new of them."""
+    roster = Roster(config.lorawan.region)
+    radios = radios_of(config)
+    dwell = {"auto": None, "on": True, "off": False}[config.lorawan.dwell]
+    aired = store.radio_airtime(clock.now_s() - AIRTIME_S) if radios else ()
+    network = NetworkServer(
+        roster,
+        Airwaves(radios, aired, dwell=dwell),
+        downlinks,
+        net_id=config.lorawan.net_id,
+        class_c_wait_s=config.lorawan.class_c_wait_s,
+    )
+    if not radios:
+        return network, Changes()
+    try:
+        return network, roster.take_up(
+            registered(store), store.radio_sessions(), store.radio_counters()
+        )
+    except BadInput as error:
+        raise StoreError(f"A stored radio session cannot be read: {error}.") from error
 
 
 def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:

@@ -97,8 +97,12 @@ class DeviceBook:
         device = self._devices.get(dev_eui)
         return device.info if device is not None else None
 
-    def admit(self, info: DeviceInfo, now_s: float) -> tuple[Device, bool]:
+    def admit(
+        self, info: DeviceInfo, now_s: float, *, registered: bool = False
+    ) -> tuple[Device, bool]:
         """Return the device and whether it is new, with its newest name, profile and tags.
+
+        `registered`: somebody told us of it by `lora-gateway devices add`.
 
         Raises
         ------
@@ -112,7 +116,7 @@ class DeviceBook:
         if device is not None:
             device.info = info
             return device, False
-        self._check_limits(info, now_s)
+        self._check_limits(info, now_s, registered=registered)
         device = Device(info=info, first_seen_s=now_s, last_seen_s=now_s)
         self._devices[info.dev_eui] = device
         return device, True
@@ -157,9 +161,10 @@ class DeviceBook:
             and device.f_cnt >= uplink.f_cnt
         )
 
-    def _check_limits(self, info: DeviceInfo, now_s: float) -> None:
+    def _check_limits(self, info: DeviceInfo, now_s: float, *, registered: bool) -> None:
         limits = self._config.limits
-        if limits.known_devices_only and info.dev_eui not in self._config.devices:
+        known = registered or info.dev_eui in self._config.devices
+        if limits.known_devices_only and not known:
             raise BadInput("unknown_device", f"{info.dev_eui} is not in [devices]")
         if len(self._devices) >= limits.devices:
             raise BadInput("too_many_devices", f"limits.devices = {limits.devices}")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.devices import Device
+from gateway.network import Changes, Transmission
+from gateway.network import batch_of as radio_batch
 from gateway.requests import Question
 from gateway.store import Batch, EventRecord, HistoryCursor, UplinkRecord
 from gateway.types import AlertEvent, DevEui, Downlink, Message, Rejected
@@ -28,13 +30,22 @@ class Outcome:
     availability: dict[DevEui, bool] = field(default_factory=dict)
     dispatch: list[Downlink] = field(default_factory=list)
     answers: list[Downlink] = field(default_factory=list)
+    radio: list[Changes] = field(default_factory=list)
+    transmissions: list[Transmission] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     hello: bool = False
 
     @property
     def urgent(self) -> bool:
         """Whether somebody waits for this: an alert or a command does not wait for company."""
-        return bool(self.alerts or self.downlinks or self.answers or self.questions or self.hello)
+        return bool(
+            self.alerts
+            or self.downlinks
+            or self.answers
+            or self.questions
+            or self.hello
+            or self.transmissions
+        )
 
 
 def batch_of(
@@ -56,4 +67,5 @@ def batch_of(
         seen=tuple(uid for outcome in outcomes for uid in outcome.seen),
         seen_s=max((outcome.now_s for outcome in outcomes), default=0.0),
         cursor=cursor,
+        radio=radio_batch(one for outcome in outcomes for one in outcome.radio),
     )

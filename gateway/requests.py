@@ -51,7 +51,11 @@ Request = Command | Question | Hello
 
 
 class Requests:
-    """Reads requests; carries nothing out. `lookup` finds a command that is no longer followed."""
+    """Reads requests; carries nothing out.
+
+    `lookup` finds a command that is no longer followed; `serves` tells a device that our own radio
+    reaches, which no network server encodes for.
+    """
 
     def __init__(
         self,
@@ -59,9 +63,11 @@ class Requests:
         downlinks: DownlinkTracker,
         lookup: Callable[[str], Downlink | None],
         payloads: PayloadDecoder,
+        serves: Callable[[DevEui], bool] = lambda _: False,
     ) -> None:
         self._config = config
         self._payloads = payloads
+        self._serves = serves
         self._base = config.mqtt.base + "/"
         self._hello = f"{config.mqtt.home_assistant_prefix}/status"
         self._parser = CommandParser(config.downlink, lambda one: downlinks.get(one) or lookup(one))
@@ -127,6 +133,7 @@ class Requests:
             profile=info.profile,
             f_port=settings.command_f_port if settings else None,
             encode=partial(self._encode, info),
+            by_server=not self._serves(info.dev_eui),
         )
 
     def _encode(

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 
 from gateway.alerts import AlertEngine
 from gateway.codecs import PayloadDecoder
+from gateway.codecs.radio import read_heard
 from gateway.config import Config
 from gateway.control import DownlinkTracker
 from gateway.devices import Device, DeviceBook
 from gateway.errors import BadInput
 from gateway.inference import Detector
+from gateway.network import Changes, NetworkServer, Taken
 from gateway.outcome import Outcome
 from gateway.recollection import Recollection, is_judged
 from gateway.requests import SOURCE as OPERATOR
@@ -29,7 +31,9 @@ from gateway.types import (
     Ack,
     Clock,
     Delivery,
+    DevEui,
     DeviceEvent,
+    DeviceInfo,
     DeviceLocation,
     DeviceStatus,
     Downlink,
@@ -84,6 +88,7 @@ class Stages:
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
         requests: Requests,
+        network: NetworkServer,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -98,6 +103,8 @@ class Stages:
         self._downlinks = downlinks
         self._telemetry = telemetry
         self._requests = requests
+        self._network = network
+        self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self.devices = DeviceBook(config, store)
@@ -108,6 +115,7 @@ class Stages:
         """Take a batch from bytes to decisions. One bad delivery never costs the others."""
         outcome = Outcome(now_s=self._clock.now_s(), taken=len(deliveries))
         outcome.downlinks, self._steps = self._steps, []
+        outcome.radio, self._changes = self._changes, []
         self._tick(outcome)
         pending: list[_Pending] = []
         for delivery in deliveries:
@@ -115,6 +123,7 @@ class Stages:
                 self._take(delivery, outcome, pending)
             except BadInput as error:
                 self._put_aside(outcome, delivery, error)
+        self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
@@ -124,9 +133,11 @@ class Stages:
             )
         return outcome
 
-    def note(self, steps: Sequence[Downlink]) -> None:
-        """Take commands that got further outside a batch into the next one."""
+    def note(self, steps: Sequence[Downlink] = (), changes: Changes | None = None) -> None:
+        """Take what got further outside a batch, commands or radio sessions, into the next one."""
         self._steps.extend(steps)
+        if changes:
+            self._changes.append(changes)
 
     def _tick(self, outcome: Outcome) -> None:
         if abs(outcome.now_s - self._ticked_s) < TICK_S:
@@ -142,11 +153,28 @@ class Stages:
         if delivery.source == OPERATOR:
             self._take_request(delivery, outcome)
             return
+        if self._network.hears(delivery.source):
+            frame = read_heard(delivery.payload)
+            taken = self._network.take(delivery.source, frame, delivery.received_s, outcome.now_s)
+            self._carry(taken, outcome, pending)
+            return
         if delivery.retained:
             raise BadInput("retained", "a retained event is an old one")
-        event = self._decoders[delivery.source](delivery)
+        self._take_event(self._decoders[delivery.source](delivery), outcome, pending)
+
+    def _carry(self, taken: Taken, outcome: Outcome, pending: list[_Pending]) -> None:
+        """Take what our own network server made of a frame; what it changed must be stored."""
+        if taken.changes:
+            outcome.radio.append(taken.changes)
+        outcome.transmissions.extend(taken.transmissions)
+        outcome.downlinks.extend(taken.steps)
+        for event in taken.events:
+            self._take_event(event, outcome, pending)
+
+    def _take_event(self, event: DeviceEvent, outcome: Outcome, pending: list[_Pending]) -> None:
         self._telemetry.event_decoded(KIND[type(event)])
-        device, is_new = self.devices.admit(event.device, outcome.now_s)
+        registered = self._network.serves(event.device.dev_eui)
+        device, is_new = self.devices.admit(event.device, outcome.now_s, registered=registered)
         if is_new:
             outcome.fresh.append(device)
         if isinstance(event, Uplink):
@@ -162,7 +190,9 @@ class Stages:
     def _take_uplink(
         self, uplink: Uplink, device: Device, outcome: Outcome, pending: list[_Pending]
     ) -> None:
-        if self.devices.is_repeat(uplink):
+        # Our own network server has judged the counter, and knows when it may start again.
+        judged = self._network.serves(device.info.dev_eui)
+        if self.devices.is_known(uplink.id) if judged else self.devices.is_repeat(uplink):
             self._telemetry.uplink_duplicate(device.info.dev_eui, uplink.f_cnt)
             return
         uplink = self._decoded(uplink, outcome)
@@ -237,17 +267,24 @@ class Stages:
         return event.time_s < event.received_s - self._config.alerts.late_after_s
 
     def _take_request(self, delivery: Delivery, outcome: Outcome) -> None:
-        match self._requests.read(delivery, self.devices.info_of, outcome.now_s):
+        match self._requests.read(delivery, self._info_of, outcome.now_s):
             case Command(downlink, is_new=True):
                 self._downlinks.add(downlink)
                 outcome.downlinks.append(downlink)
-                outcome.dispatch.append(downlink)
+                if self._network.serves(downlink.dev_eui):
+                    outcome.downlinks.extend(self._network.welcome(downlink, outcome.now_s))
+                else:
+                    outcome.dispatch.append(downlink)
             case Command(downlink):
                 outcome.answers.append(downlink)
             case Question() as question:
                 outcome.questions.append(question)
             case Hello():
                 outcome.hello = True
+
+    def _info_of(self, dev_eui: DevEui) -> DeviceInfo | None:
+        """Return who a device is; one that our own radio serves is known before it speaks."""
+        return self.devices.info_of(dev_eui) or self._network.info_of(dev_eui)
 
     # --- window, infer, decide ------------------------------------------------------------
 

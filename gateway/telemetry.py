@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from gateway.config import LogConfig
-from gateway.types import AlertEvent, Rejected
+from gateway.types import AlertEvent, RadioTrouble, Rejected
 
 RECENT = 20
 """How many put-aside inputs `bridge/health` shows."""
@@ -29,6 +29,7 @@ class Telemetry:
         self.counts: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
+        self.radio: Counter[str] = Counter()
         self.codecs: dict[str, Counter[str]] = {}
         self.recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
         self.last_error = ""
@@ -127,6 +128,31 @@ class Telemetry:
             self.log.info("link_up", link=link)
         else:
             self.log.warning("link_down", link=link, error=error)
+
+    def link_watcher(self, link: str) -> Callable[[bool, str], None]:
+        """Return what hears of one connection's coming and going."""
+
+        def changed(connected: bool, error: str) -> None:  # noqa: FBT001 - the link calls it so
+            self.link_changed(link, connected, error)
+
+        return changed
+
+    def trouble_watcher(self, radio: str) -> Callable[[RadioTrouble], None]:
+        """Return what hears of all that a radio had to pass over."""
+
+        def passed_over(trouble: RadioTrouble) -> None:
+            counter = f"{radio}: {trouble.reason}"
+            self.radio[counter] += 1
+            if self.radio[counter] in {1, 10, 100, 1000, 10000}:
+                self.log.warning(
+                    "radio_trouble",
+                    radio=radio,
+                    reason=trouble.reason,
+                    detail=trouble.detail,
+                    total=self.radio[counter],
+                )
+
+        return passed_over
 
     def trouble(self, event: str, error: Exception) -> None:
         """Log an expected failure that life goes on after, and show it in health."""

@@ -44,12 +44,14 @@ class Target:
     """What must be known of a device to command it. `f_port` is its configured default.
 
     `encode` is the device's own codec here; it raises CommandRefused for what it cannot encode.
+    `by_server`: an object that nobody here encodes is left to the network server.
     """
 
     application_id: str
     profile: str = ""
     f_port: int | None = None
     encode: Encode | None = None
+    by_server: bool = True
 
 
 def parse_set(
@@ -90,6 +92,9 @@ def parse_set(
         encoded = target.encode(form.object, form.f_port)
         data, codec_port = encoded or (data, None)
     by_server = form.object is not None and not data
+    if by_server and not target.by_server:
+        raise CommandRefused("no_codec", "No codec here encodes an object for this device: give "
+                             "`hex` or `data`, or assign it a codec.")  # fmt: skip
     return Downlink(
         id=identity_of(form, _seed(dev_eui, key, payload, now_s)),
         dev_eui=DevEui(dev_eui),

@@ -1,5 +1,24 @@
-"""The LoRaWAN network server's part, for radios of our own. See README.md here."""
+"""The network server's part for radios of our own: devices, sessions, answers. See README.md."""
 
+from gateway.network.airwaves import Airwaves, Ended, Radio, Transmission
+from gateway.network.changes import Changes, batch_of
 from gateway.network.devices import Kind, RadioDevice, from_record, to_record
+from gateway.network.roster import Roster
+from gateway.network.server import NetworkServer
+from gateway.network.taken import Taken
 
-__all__ = ["Kind", "RadioDevice", "from_record", "to_record"]
+__all__ = [
+    "Airwaves",
+    "Changes",
+    "Ended",
+    "Kind",
+    "NetworkServer",
+    "Radio",
+    "RadioDevice",
+    "Roster",
+    "Taken",
+    "Transmission",
+    "batch_of",
+    "from_record",
+    "to_record",
+]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.codecs.lorawan import (
     AirtimeLedger,
+    Hearing,
     ReceiveWindow,
     Refusal,
     Region,
@@ -18,7 +19,7 @@ from gateway.codecs.lorawan import (
 from gateway.codecs.lorawan import Transmission as Aired
 from gateway.codecs.lorawan.airtime import Modulation, airtime_s
 from gateway.store import AirtimeRecord
-from gateway.types import DevEui, HeardFrame, Json, RadioSettings, Transmit
+from gateway.types import DevEui, HeardFrame, Json, RadioSettings, Transmit, TransmitOutcome
 
 LEAD_S = 0.15
 """A window that opens sooner than this is missed: the commit, the wire and the board take time."""
@@ -26,13 +27,15 @@ LEAD_S = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """One radio of ours. `times` says whether it can transmit at a moment of its own clock."""
+    """One radio of ours. `times` says whether it can transmit at a moment of its own clock.
+
+    `settings` are how it listens.
+    """
 
     name: str
     region: Region
     settings: RadioSettings
     times: bool
-    inverts_iq: bool
     transmits: bool = True
     antenna_gain_dbi: float = 0.0
 
@@ -50,21 +53,48 @@ class Radio:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """When something may be sent: `opens_s` after a frame ended, or at once (`frame` None)."""
+class Chance:
+    """An occasion to transmit: after a frame that a radio heard, or at once (`frame` None).
 
+    `received_s` is when that frame ended, by the clock that says `now_s`.
+    """
+
+    radio: Radio
+    now_s: float
     received_s: float
     frame: HeardFrame | None = None
 
+    @property
+    def meets_windows(self) -> bool:
+        """Tell whether a device that listens at one moment only can be met."""
+        timed = self.frame is None or self.frame.counter_us is not None
+        return self.radio.transmits and self.radio.times and timed
+
     def start_s(self, opens_s: float) -> float:
-        """Return the moment as POSIX seconds."""
-        return self.received_s + (0.0 if self.frame is None else opens_s)
+        """Return the moment `opens_s` after the frame."""
+        return self.now_s if self.frame is None else self.received_s + opens_s
+
+    def is_missed(self, opens_s: float) -> bool:
+        """Tell whether a window opens too soon to be met."""
+        return self.frame is not None and self.start_s(opens_s) < self.now_s + LEAD_S
 
     def at_us(self, opens_s: float) -> int | None:
-        """Return the moment on the radio's counter, None for at once."""
-        if self.frame is None or self.frame.counter_us is None:
+        """Return the moment on the radio's own counter, None for at once."""
+        if self.frame is None or self.frame.counter_us is None or not self.radio.times:
             return None
         return self.frame.counter_us + round(opens_s * 1e6)
+
+    def hearing(self) -> Hearing:
+        """Return how the frame was heard, as LoRaWAN's functions want it."""
+        frame = self.frame or HeardFrame(b"", None, None)
+        return Hearing(
+            end_s=self.received_s,
+            frequency_hz=self.radio.frequency_hz(frame),
+            spreading_factor=self.radio.spreading_factor(frame),
+            bandwidth_hz=self.radio.bandwidth_hz(frame),
+            rssi_dbm=frame.rssi_dbm,
+            snr_db=frame.snr_db,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +113,23 @@ class Transmission:
     `command` is the id of the command that it carries, "" when it carries none.
     """
 
-    id: str
     radio: str
     dev_eui: DevEui
     tries: tuple[Try, ...]
     command: str = ""
     f_cnt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a transmission.
+
+    REFUSED is certain: it was not transmitted. FAILED is not: it may have been.
+    """
+
+    transmission: Transmission
+    outcome: TransmitOutcome
+    detail: str = ""
 
 
 class Airwaves:
@@ -153,12 +194,10 @@ class Airwaves:
         }
 
 
-def try_in(
-    radio: Radio, window: ReceiveWindow, moment: Moment, phy_payload: bytes, identity: str
-) -> Try:
+def try_in(chance: Chance, window: ReceiveWindow, phy_payload: bytes, identity: str) -> Try:
     """Return how a LoRaWAN downlink is sent in a window: IQ inverted, without payload CRC."""
     settings = replace(
-        radio.settings,
+        chance.radio.settings,
         frequency_hz=window.frequency_hz,
         spreading_factor=window.spreading_factor,
         bandwidth_hz=window.bandwidth_hz,
@@ -167,36 +206,28 @@ def try_in(
         crc=False,
         preamble=8,
     )
-    return _try(radio, settings, (moment, window.opens_s), phy_payload, (identity, window.name))
+    return _try(chance, settings, window.opens_s, phy_payload, (identity, window.name))
 
 
-def private_try(
-    radio: Radio, moment: Moment, delay_s: float, octets: bytes, identity: str
-) -> Try:
-    """Return how a home-made node is answered: as the radio itself listens, so as the node sends.
+def private_try(chance: Chance, delay_s: float, octets: bytes, identity: str) -> Try:
+    """Return how a home-made node is answered: as its own frame was sent.
 
     A radio that cannot time answers at once.
     """
-    settings = radio.settings
-    if moment.frame is not None:
-        settings = replace(
-            settings,
-            frequency_hz=radio.frequency_hz(moment.frame),
-            spreading_factor=radio.spreading_factor(moment.frame),
-            bandwidth_hz=radio.bandwidth_hz(moment.frame),
-        )
-    opens_s = delay_s if radio.times else 0.0
-    return _try(radio, settings, (moment, opens_s), octets, (identity, "private"))
+    heard = chance.hearing()
+    settings = replace(
+        chance.radio.settings,
+        frequency_hz=heard.frequency_hz,
+        spreading_factor=heard.spreading_factor,
+        bandwidth_hz=heard.bandwidth_hz,
+    )
+    opens_s = delay_s if chance.meets_windows else 0.0
+    return _try(chance, settings, opens_s, octets, (identity, "private"))
 
 
 def _try(
-    radio: Radio,
-    settings: RadioSettings,
-    when: tuple[Moment, float],
-    octets: bytes,
-    names: tuple[str, str],
+    chance: Chance, settings: RadioSettings, opens_s: float, octets: bytes, names: tuple[str, str]
 ) -> Try:
-    moment, opens_s = when
     modulation = Modulation(
         settings.spreading_factor,
         settings.bandwidth_hz,
@@ -204,19 +235,20 @@ def _try(
         preamble_symbols=settings.preamble,
         crc=settings.crc,
     )
+    frame = chance.frame
     request = Transmit(
-        id=f"{names[0]}/{names[1]}",
+        id="/".join(names),
         payload=octets,
         settings=settings,
-        at_us=moment.at_us(opens_s) if radio.times else None,
-        gateway_id=moment.frame.gateway_id if moment.frame is not None else None,
-        destination=(moment.frame.sender or 0) if moment.frame is not None else 0,
+        at_us=chance.at_us(opens_s),
+        gateway_id=frame.gateway_id if frame is not None else None,
+        destination=(frame.sender or 0) if frame is not None else 0,
     )
     wanted = Wanted(
-        start_s=moment.start_s(opens_s),
+        start_s=chance.start_s(opens_s),
         airtime_s=airtime_s(len(octets), modulation),
         frequency_hz=settings.frequency_hz,
         bandwidth_hz=settings.bandwidth_hz,
-        eirp_dbm=settings.power_dbm + radio.antenna_gain_dbi,
+        eirp_dbm=settings.power_dbm + chance.radio.antenna_gain_dbi,
     )
     return Try(request, wanted, names[1])

@@ -2,7 +2,7 @@
 
 ::
 
-    HeardFrame -> private? ---.                              .-> Uplink, Join, Ack  (as ChirpStack's)
+    HeardFrame -> private? ---.                              .-> Uplink, Join
                   join?    ---+-> roster, session -> Hearing +-> Changes   (same transaction)
                   data?    ---'                              `-> Transmission (after the commit)
 
@@ -14,26 +14,27 @@ stored before it is used, and an answer is late rather than reckless.
 from __future__ import annotations
 
 import uuid
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from gateway.codecs.lorawan import Heard, Hearing, NetId, dev_eui_of, peek, take_join_request
+from gateway.codecs.lorawan import DeviceClass, Heard, NetId, take_join_request
 from gateway.codecs.lorawan import take_private as open_private_frame
 from gateway.codecs.lorawan import take_uplink as open_uplink
 from gateway.codecs.lorawan.frames import DataFrame, JoinRequest, decode
-from gateway.codecs.lorawan.private import Version
+from gateway.codecs.lorawan.private import Version, dev_eui_of, peek
 from gateway.control import DownlinkTracker
 from gateway.errors import BadInput
-from gateway.network.airwaves import Airwaves, Moment, Radio, Transmission
+from gateway.network.airwaves import Airwaves, Chance, Ended, Transmission
 from gateway.network.answering import Answering
 from gateway.network.changes import Changes
+from gateway.network.devices import RadioDevice
 from gateway.network.roster import Roster
-from gateway.network.strangers import Strangers
+from gateway.network.strangers import ADVICE, Strangers
+from gateway.network.taken import Taken
 from gateway.types import (
     Ack,
     DevEui,
-    DeviceEvent,
     DeviceInfo,
     Downlink,
     DownlinkState,
@@ -50,21 +51,12 @@ after its receive windows, the first of which opens after 1 s (LoRaWAN 1.0.3, se
 
 COPIES = 512
 
+WAITS = "It is sent after the device's next uplink: a class A device listens only then."
+
+PRIVATE_PORT = 1
+"""Frames of home-made nodes have no port; their codecs see this one."""
+
 _PRIVATE = frozenset(version.value for version in Version)
-_FOREIGN = frozenset({"unknown_dev_addr", "not_an_uplink"})
-
-
-@dataclass(slots=True)
-class Taken:
-    """What one frame, or the passing of time, came to.
-
-    `events` go the way of a network server's; `steps` are commands that got further.
-    """
-
-    events: list[DeviceEvent] = field(default_factory=list)
-    changes: Changes = field(default_factory=Changes)
-    transmissions: list[Transmission] = field(default_factory=list)
-    steps: list[Downlink] = field(default_factory=list)
 
 
 class NetworkServer:
@@ -86,7 +78,7 @@ class NetworkServer:
         self._answering = Answering(roster, airwaves, commands, class_c_wait_s)
         self._strangers = Strangers()
         self._copies: OrderedDict[bytes, float] = OrderedDict()
-        self.counts = {"frames": 0, "copies": 0, "retransmissions": 0, "joins": 0}
+        self._counts: Counter[str] = Counter()
 
     def hears(self, source: str) -> bool:
         """Tell whether a source is one of our radios."""
@@ -111,14 +103,14 @@ class NetworkServer:
             the frame's own make-up.
 
         """
-        self.counts["frames"] += 1
+        self._counts["frames"] += 1
         if self._is_copy(frame.payload, received_s):
-            self.counts["copies"] += 1
+            self._counts["copies"] += 1
             return Taken()
-        heard = _Hearing(self._airwaves.get(source), frame, received_s, now_s)
+        chance = Chance(self._airwaves.get(source), now_s, received_s, frame)
         if frame.payload[:1] and frame.payload[0] in _PRIVATE:
-            return self._take_private(heard)
-        return self._take_lorawan(heard)
+            return self._take_private(chance, frame.payload)
+        return self._take_lorawan(chance, frame.payload)
 
     def plan(self, now_s: float) -> Taken:
         """Return what is due without an uplink: commands for devices that always listen."""
@@ -127,19 +119,34 @@ class NetworkServer:
         return taken
 
     def settle_restart(self, now_s: float) -> list[Downlink]:
-        """Settle commands that were with a radio when the last run ended: was it sent or not?"""
+        """Settle commands that were with a radio when the last run ended."""
         return self._answering.settle_restart(now_s)
 
-    @property
-    def answering(self) -> Answering:
-        """What builds the way down; it is told how each transmission ended."""
-        return self._answering
+    def welcome(self, command: Downlink, now_s: float) -> list[Downlink]:
+        """Say of a new command for a device of ours when it can go."""
+        device = self._roster.device(command.dev_eui)
+        if device is None or device.device_class is DeviceClass.C:
+            return []
+        return self._commands.remark(command.id, now_s, WAITS)
+
+    def transmitted(self, ended: Ended, now_s: float) -> list[Downlink]:
+        """Take what became of a transmission; return the command it moved."""
+        return self._answering.transmitted(ended, now_s)
+
+    def rebook(self, transmission: Transmission, place: int) -> tuple[str, Changes]:
+        """Book a later try of a transmission; return why it may not be ("" when it may)."""
+        changes = Changes()
+        return self._answering.rebook(transmission, place, changes), changes
+
+    def take_up(self, devices: Iterable[RadioDevice]) -> Changes:
+        """Take the registry as it is now."""
+        return self._roster.take_up(devices)
 
     def health(self, now_s: float) -> Mapping[str, Json]:
         """Return counts, strangers and airtime, for `bridge/health`."""
         return {
             "devices": len(self._roster),
-            "counts": dict(self.counts),
+            "counts": dict(self._counts),
             "transmissions": self._answering.health(),
             "strangers": self._strangers.health(),
             "airtime": self._airwaves.health(now_s),
@@ -154,217 +161,158 @@ class NetworkServer:
 
     # --- LoRaWAN --------------------------------------------------------------------------
 
-    def _take_lorawan(self, heard: _Hearing) -> Taken:
+    def _take_lorawan(self, chance: Chance, payload: bytes) -> Taken:
         try:
-            frame = decode(heard.frame.payload).frame
+            frame = decode(payload).frame
         except BadInput as error:
-            self._strangers.heard("not_lorawan", error.reason, heard.received_s)
-            return Taken()
+            return self._stranger("not_lorawan", error.reason, chance)
         if isinstance(frame, JoinRequest):
-            return self._take_join(heard, frame)
-        if not isinstance(frame, DataFrame):
-            self._strangers.heard("not_lorawan", type(frame).__name__, heard.received_s)
-            return Taken()
-        return self._take_data(heard, frame)
+            return self._take_join(chance, payload, frame)
+        if isinstance(frame, DataFrame):
+            return self._take_data(chance, payload, frame)
+        return self._stranger("not_lorawan", type(frame).__name__, chance)
 
-    def _take_join(self, heard: _Hearing, request: JoinRequest) -> Taken:
+    def _take_join(self, chance: Chance, payload: bytes, request: JoinRequest) -> Taken:
         try:
             joined = take_join_request(
                 self._roster.joiners,
-                heard.frame.payload,
-                heard.received_s,
-                heard.hearing(),
+                payload,
+                chance.received_s,
+                chance.hearing(),
                 net_id=self._net_id,
                 taken=self._roster.sessions,
             )
         except BadInput as error:
             reason = "join_mic_failed" if error.reason == "mic_failed" else error.reason
-            if reason in {"unknown_device", "join_mic_failed"}:
-                self._strangers.heard(reason, request.dev_eui, heard.received_s)
-                return Taken()
+            if reason in ADVICE:
+                return self._stranger(reason, request.dev_eui, chance)
             raise
-        self.counts["joins"] += 1
+        self._counts["joins"] += 1
         taken = Taken()
-        self._roster.joined(joined.device, joined.session, heard.radio.name, taken.changes)
-        self._answering.accept(joined, heard.radio, heard.moment, heard.now_s, taken)
+        self._roster.joined(joined.device, joined.session, chance.radio.name, taken.changes)
+        self._answering.accept(joined, chance, taken)
         info = self._roster.info(joined.device.dev_eui)
         if info is not None:
-            identity = _identity(info.dev_eui, "join", str(joined.session.started_s))
-            taken.events.append(
-                Join(identity, info, heard.received_s, heard.received_s, joined.session.dev_addr)
-            )
+            identity = _identity(info.dev_eui, f"join/{request.dev_nonce}", chance.received_s)
+            at_s = chance.received_s
+            taken.events.append(Join(identity, info, at_s, at_s, joined.session.dev_addr))
         return taken
 
-    def _take_data(self, heard: _Hearing, frame: DataFrame) -> Taken:
+    def _take_data(self, chance: Chance, payload: bytes, frame: DataFrame) -> Taken:
         try:
-            opened = open_uplink(
-                self._roster.sessions, heard.frame.payload, heard.received_s, heard.hearing()
-            )
+            heard = open_uplink(self._roster.sessions, payload, chance.received_s, chance.hearing())
         except BadInput as error:
-            if error.reason in _FOREIGN or error.reason == "mic_failed":
-                self._strangers.heard(error.reason, frame.dev_addr, heard.received_s)
-                return Taken()
+            if error.reason in ADVICE:
+                return self._stranger(error.reason, frame.dev_addr, chance)
             raise
         taken = Taken()
-        dev_eui = opened.session.dev_eui
-        info = self._roster.info(dev_eui)
+        info = self._roster.info(heard.session.dev_eui)
         if info is None:
             return taken
-        self._roster.heard(opened.session, heard.radio.name, taken.changes)
-        if opened.is_retransmission:
-            self.counts["retransmissions"] += 1
+        self._roster.heard(heard.session, chance.radio.name, taken.changes)
+        if heard.is_retransmission:
+            self._counts["retransmissions"] += 1
         else:
-            taken.events += self._acks(info, opened, heard.received_s)
-            taken.events.append(_uplink(info, opened, heard))
-            # What the acknowledgement settles is no longer waited for when the next goes out.
-            for event in taken.events[:-1]:
-                taken.steps += self._commands.on_event(event)
-            taken.events = taken.events[-1:]
-        self._answering.answer(opened.session, heard.radio, heard.moment, heard.now_s, taken)
+            # What it settles is no longer waited for when the next command goes out.
+            taken.steps += self._settled(info, heard, chance.received_s)
+            taken.events.append(_uplink(info, heard, chance))
+        self._answering.answer(heard.session, chance, taken)
         return taken
 
-    def _acks(self, info: DeviceInfo, opened: Heard, received_s: float) -> list[DeviceEvent]:
-        """Return what the uplink says of the confirmed command that the device was sent last."""
-        settled = opened.acknowledged if opened.acknowledged is not None else opened.unacknowledged
-        if settled is None:
+    def _settled(self, info: DeviceInfo, heard: Heard, received_s: float) -> list[Downlink]:
+        """Return the confirmed command of which the uplink says whether it arrived."""
+        f_cnt = heard.acknowledged if heard.acknowledged is not None else heard.unacknowledged
+        if f_cnt is None:
             return []
-        waiting = [
+        waiting = (
             one
             for one in self._commands.open_for(info.dev_eui)
             if one.confirmed and one.state in {DownlinkState.SENT, DownlinkState.QUEUED}
-        ]
-        return [
-            Ack(
-                device=info,
-                time_s=received_s,
-                received_s=received_s,
-                queue_item_id=one.id,
-                acknowledged=opened.acknowledged is not None,
-                f_cnt_down=settled,
-            )
-            for one in waiting[:1]
-        ]
+        )
+        command = next(waiting, None)
+        if command is None:
+            return []
+        acknowledged = heard.acknowledged is not None
+        return self._commands.on_event(
+            Ack(info, received_s, received_s, command.id, acknowledged, f_cnt)
+        )
 
     # --- home-made nodes ------------------------------------------------------------------
 
-    def _take_private(self, heard: _Hearing) -> Taken:
+    def _take_private(self, chance: Chance, payload: bytes) -> Taken:
         try:
-            _, node_id = peek(heard.frame.payload)
+            _, node_id = peek(payload)
         except BadInput as error:
-            self._strangers.heard("not_lorawan", error.reason, heard.received_s)
-            return Taken()
+            return self._stranger("not_lorawan", error.reason, chance)
         node = self._roster.node(node_id)
-        if node is None:
-            self._strangers.heard("unknown_node", f"{node_id:08x}", heard.received_s)
-            return Taken()
-        opened = open_private_frame(node, heard.frame.payload)
-        dev_eui = dev_eui_of(node_id)
-        info = self._roster.info(dev_eui)
+        info = self._roster.info(dev_eui_of(node_id))
+        if node is None or info is None:
+            return self._stranger("unknown_node", f"{node_id:08x}", chance)
+        heard = open_private_frame(node, payload)
         taken = Taken()
-        if info is None:
-            return taken
-        self._roster.node_heard(opened.node, dev_eui, heard.radio.name, taken.changes)
-        counter = opened.frame.counter
+        self._roster.node_heard(heard.node, info.dev_eui, chance.radio.name, taken.changes)
         taken.events.append(
             _event(
                 info,
-                heard,
-                identity=_identity(dev_eui, f"{counter}", f"{heard.received_s!r}"),
+                chance,
                 dev_addr=f"{node_id:08x}",
-                f_cnt=counter,
+                f_cnt=heard.frame.counter,
                 f_port=PRIVATE_PORT,
-                data=opened.frame.payload,
+                data=heard.frame.payload,
             )
         )
-        self._answering.answer_node(opened.node, dev_eui, heard.radio, heard.moment, taken)
+        self._answering.answer_node(heard.node, info.dev_eui, chance, taken)
         return taken
 
-
-PRIVATE_PORT = 1
-"""Frames of home-made nodes have no port; codecs see this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Hearing:
-    """One frame with all that is known of how it came."""
-
-    radio: Radio
-    frame: HeardFrame
-    received_s: float
-    now_s: float
-
-    @property
-    def moment(self) -> Moment:
-        """Return the moment that receive windows are counted from."""
-        return Moment(self.received_s, self.frame)
-
-    def hearing(self) -> Hearing:
-        """Return it as LoRaWAN's functions want it."""
-        return Hearing(
-            end_s=self.received_s,
-            frequency_hz=self.radio.frequency_hz(self.frame),
-            spreading_factor=self.radio.spreading_factor(self.frame),
-            bandwidth_hz=self.radio.bandwidth_hz(self.frame),
-            rssi_dbm=self.frame.rssi_dbm,
-            snr_db=self.frame.snr_db,
-        )
+    def _stranger(self, reason: str, who: str, chance: Chance) -> Taken:
+        self._strangers.heard(reason, who, chance.received_s)
+        return Taken()
 
 
-def _uplink(info: DeviceInfo, opened: Heard, heard: _Hearing) -> Uplink:
-    session = opened.session
-    return _event(
-        info,
-        heard,
-        identity=_identity(info.dev_eui, f"{session.dev_addr}/{opened.f_cnt}", f"{heard.received_s!r}"),
-        dev_addr=session.dev_addr,
-        f_cnt=opened.f_cnt,
-        f_port=opened.frame.f_port or 0,
-        data=opened.data,
-        confirmed=opened.frame.confirmed,
-        adr=opened.frame.adr,
+def _uplink(info: DeviceInfo, heard: Heard, chance: Chance) -> Uplink:
+    return replace(
+        _event(
+            info,
+            chance,
+            dev_addr=heard.session.dev_addr,
+            f_cnt=heard.f_cnt,
+            f_port=heard.frame.f_port or 0,
+            data=heard.data,
+        ),
+        confirmed=heard.frame.confirmed,
+        adr=heard.frame.adr,
     )
 
 
 def _event(
-    info: DeviceInfo,
-    heard: _Hearing,
-    *,
-    identity: str,
-    dev_addr: str,
-    f_cnt: int,
-    f_port: int,
-    data: bytes,
-    confirmed: bool = False,
-    adr: bool = False,
+    info: DeviceInfo, chance: Chance, *, dev_addr: str, f_cnt: int, f_port: int, data: bytes
 ) -> Uplink:
+    hearing = chance.hearing()
     return Uplink(
-        id=identity,
+        id=_identity(info.dev_eui, f"{dev_addr}/{f_cnt}", chance.received_s),
         device=info,
-        time_s=heard.received_s,
-        received_s=heard.received_s,
+        time_s=chance.received_s,
+        received_s=chance.received_s,
         dev_addr=dev_addr,
         f_cnt=f_cnt,
         f_port=f_port,
         data=data,
         object=None,
-        receptions=_receptions(heard),
-        frequency_hz=heard.radio.frequency_hz(heard.frame),
-        spreading_factor=heard.radio.spreading_factor(heard.frame),
-        bandwidth_hz=heard.radio.bandwidth_hz(heard.frame),
-        confirmed=confirmed,
-        adr=adr,
+        receptions=_receptions(chance),
+        frequency_hz=hearing.frequency_hz,
+        spreading_factor=hearing.spreading_factor,
+        bandwidth_hz=hearing.bandwidth_hz,
     )
 
 
-def _receptions(heard: _Hearing) -> tuple[Reception, ...]:
-    """Return how the radio heard it; one that tells neither RSSI nor SNR says nothing."""
-    frame = heard.frame
-    if frame.rssi_dbm is None or frame.snr_db is None:
+def _receptions(chance: Chance) -> tuple[Reception, ...]:
+    """Return how the radio heard it; one that tells not both of RSSI and SNR says nothing."""
+    frame = chance.frame
+    if frame is None or frame.rssi_dbm is None or frame.snr_db is None:
         return ()
-    gateway = frame.gateway_id or heard.radio.name
-    return (Reception(gateway, frame.rssi_dbm, frame.snr_db),)
+    return (Reception(frame.gateway_id or chance.radio.name, frame.rssi_dbm, frame.snr_db),)
 
 
-def _identity(dev_eui: DevEui, what: str, when: str) -> str:
+def _identity(dev_eui: DevEui, what: str, at_s: float) -> str:
     """Return an id that is the same for the same frame of the same hearing."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{dev_eui}/{what}/{when}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{dev_eui}/{what}/{at_s!r}"))

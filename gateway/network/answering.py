@@ -1,0 +1,366 @@
+"""The way down: what rides on an answer, when it may go, and what became of it.
+
+A command is `accepted` while it waits for a chance, `queued` once a radio has it, and from there
+the radio's own word moves it: `sent`, or back to `accepted` when it was certainly not transmitted.
+One command of a device is under way at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from gateway.codecs.lorawan import (
+    Command,
+    DeviceClass,
+    Joined,
+    PrivateNode,
+    ReceiveWindow,
+    Refusal,
+    Session,
+    answer_private,
+    class_c_window,
+    windows,
+)
+from gateway.codecs.lorawan import answer as build_answer
+from gateway.control import DownlinkTracker
+from gateway.errors import BadInput
+from gateway.network.airwaves import (
+    Airwaves,
+    Chance,
+    Ended,
+    Radio,
+    Transmission,
+    Try,
+    private_try,
+    try_in,
+)
+from gateway.network.changes import Changes
+from gateway.network.devices import Kind, RadioDevice
+from gateway.network.roster import Roster
+from gateway.network.taken import Taken
+from gateway.types import DevEui, Downlink, DownlinkState, TransmitOutcome, TxAck
+
+_STOPPED = (
+    "The gateway stopped while its radio had the command: whether it was transmitted is not known, "
+    "and it is not sent again."
+)
+_STOPPED_CONFIRMED = (
+    "The gateway stopped while its radio had the command: the device's next uplink will tell."
+)
+_UNSURE = (
+    "The radio failed while it had the command ({detail}): whether it was transmitted is not "
+    "known, and it is not sent again."
+)
+_NO_CONFIRMATION = "Transmitted; home-made nodes do not confirm, so nothing more will be known."
+_CANNOT_TIME = (
+    "Radio {radio} cannot transmit at a given moment, so it never meets the receive windows of a "
+    "class A device: a board with our firmware or a concentrator can."
+)
+_NEVER_HEARD = "No radio has heard the device yet: it is sent after its first uplink."
+_NOT_JOINED = "The device has not joined yet: it is sent once it has."
+_AROUND_MAC_PAYLOAD = 1 + 4
+"""MHDR and MIC, the bytes of a PHYPayload that are not MACPayload."""
+
+
+class Answering:
+    """Builds downlinks for uplinks, joins and devices that always listen. One per server."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        airwaves: Airwaves,
+        commands: DownlinkTracker,
+        class_c_wait_s: float,
+    ) -> None:
+        self._roster = roster
+        self._airwaves = airwaves
+        self._commands = commands
+        self._class_c_wait_s = class_c_wait_s
+        self._resting_s: dict[DevEui, float] = {}
+        self._counts: Counter[str] = Counter()
+
+    def health(self) -> Mapping[str, int]:
+        """Return how many downlinks were built, refused, sent and not sent."""
+        return dict(self._counts)
+
+    # --- after an uplink ------------------------------------------------------------------
+
+    def answer(self, session: Session, chance: Chance, taken: Taken) -> None:
+        """Answer a LoRaWAN uplink in RX1 or RX2, with a command when one waits."""
+        waiting = self._waiting(session.dev_eui)
+        if not waiting and not session.has_something_to_say:
+            return
+        if not chance.meets_windows:
+            self._cannot_meet(session, chance, waiting, taken)
+            return
+        for window in windows(session, chance.hearing()):
+            if chance.is_missed(window.opens_s):
+                self._counts["windows_missed"] += 1
+            elif self._send(session, chance, window, waiting, taken):
+                return
+        if waiting and self._commands.get(waiting[0].id) is None:  # it will never fit
+            self.answer(session, chance, taken)
+
+    def _cannot_meet(
+        self, session: Session, chance: Chance, waiting: Sequence[Downlink], taken: Taken
+    ) -> None:
+        self._counts["cannot_time"] += 1
+        if waiting and session.device_class is not DeviceClass.C:
+            said = _CANNOT_TIME.format(radio=chance.radio.name)
+            taken.steps += self._commands.failed(waiting[0].id, chance.now_s, said)
+
+    def _send(
+        self,
+        session: Session,
+        chance: Chance,
+        window: ReceiveWindow,
+        waiting: Sequence[Downlink],
+        taken: Taken,
+    ) -> bool:
+        """Build the downlink for one window and give it to the radio, unless that is refused."""
+        command = waiting[0] if waiting else None
+        try:
+            built = build_answer(
+                session,
+                window,
+                chance.now_s,
+                command=_riding(command),
+                more_waiting=len(waiting) > 1,
+            )
+        except BadInput as error:
+            self._unbuilt(error, command, window, chance, taken)
+            return False
+        identity = command.id if command else f"{session.dev_eui}/{built.f_cnt}"
+        attempt = try_in(chance, window, built.phy_payload, identity)
+        if not self._book(chance, attempt, command, taken):
+            return False
+        self._roster.answered(built.session, taken.changes)
+        tries = (attempt, *self._later(session, chance, window, built.phy_payload, identity))
+        transmission = Transmission(
+            chance.radio.name, session.dev_eui, tries, command.id if command else "", built.f_cnt
+        )
+        self._hand_over(transmission, command, chance.now_s, taken)
+        return True
+
+    def _unbuilt(
+        self,
+        error: BadInput,
+        command: Downlink | None,
+        window: ReceiveWindow,
+        chance: Chance,
+        taken: Taken,
+    ) -> None:
+        """Give up a command that fits none of the windows."""
+        self._counts[error.reason] += 1
+        if command is not None and window.name != "rx1":
+            said = f"It cannot be sent at the device's present data rate: {error.detail}."
+            taken.steps += self._commands.failed(command.id, chance.now_s, said)
+
+    def _later(
+        self,
+        session: Session,
+        chance: Chance,
+        window: ReceiveWindow,
+        phy_payload: bytes,
+        identity: str,
+    ) -> list[Try]:
+        """Return RX2 for a downlink that is made for RX1, where the same bytes fit it."""
+        return [
+            try_in(chance, other, phy_payload, identity)
+            for other in windows(session, chance.hearing())
+            if window.name == "rx1"
+            and other.name == "rx2"
+            and len(phy_payload) - _AROUND_MAC_PAYLOAD <= other.max_mac_payload
+        ]
+
+    # --- a join ---------------------------------------------------------------------------
+
+    def accept(self, joined: Joined, chance: Chance, taken: Taken) -> None:
+        """Send a join-accept in the first of its windows that can be met and is allowed."""
+        if not chance.meets_windows:
+            self._counts["cannot_time"] += 1
+            return
+        dev_eui = joined.device.dev_eui
+        identity = f"{dev_eui}/join/{joined.device.join_nonce - 1}"
+        tries = [
+            try_in(chance, window, joined.phy_payload, identity)
+            for window in joined.windows
+            if not chance.is_missed(window.opens_s)
+        ]
+        while tries:
+            if self._book(chance, tries[0], None, taken):
+                transmission = Transmission(chance.radio.name, dev_eui, tuple(tries))
+                self._hand_over(transmission, None, chance.now_s, taken)
+                return
+            del tries[0]
+
+    # --- home-made nodes ------------------------------------------------------------------
+
+    def answer_node(self, node: PrivateNode, dev_eui: DevEui, chance: Chance, taken: Taken) -> None:
+        """Send a home-made node a command that waits, after its uplink."""
+        waiting = self._waiting(dev_eui)
+        if waiting:
+            self._send_to_node(node, waiting[0], chance, taken)
+
+    def _send_to_node(
+        self, node: PrivateNode, command: Downlink, chance: Chance, taken: Taken
+    ) -> None:
+        device = self._roster.device(command.dev_eui)
+        delay_s = float(device.rx_delay_s) if device else 1.0
+        if not chance.radio.transmits:
+            said = f"Radio {chance.radio.name} does not transmit."
+            taken.steps += self._commands.failed(command.id, chance.now_s, said)
+            return
+        if chance.meets_windows and chance.is_missed(delay_s):
+            self._counts["windows_missed"] += 1
+            return
+        try:
+            spent, octets = answer_private(node, command.data)
+            attempt = private_try(chance, delay_s, octets, command.id)
+        except BadInput as error:
+            said = f"It cannot be sent: {error.detail or error.reason}."
+            taken.steps += self._commands.failed(command.id, chance.now_s, said)
+            return
+        if self._book(chance, attempt, command, taken):
+            self._roster.node_heard(spent, command.dev_eui, "", taken.changes)
+            transmission = Transmission(
+                chance.radio.name, command.dev_eui, (attempt,), command.id, node.next_down
+            )
+            self._hand_over(transmission, command, chance.now_s, taken)
+
+    # --- devices that always listen -------------------------------------------------------
+
+    def plan(self, now_s: float, taken: Taken) -> None:
+        """Send what waits for class C devices, now."""
+        for dev_eui in {one.dev_eui for one in self._commands.waiting()}:
+            device = self._roster.device(dev_eui)
+            if device is None or device.device_class is not DeviceClass.C:
+                continue
+            waiting = self._waiting(dev_eui)
+            if waiting and now_s >= self._resting_s.get(dev_eui, 0.0):
+                self._send_at_once(device, waiting, now_s, taken)
+
+    def _send_at_once(
+        self, device: RadioDevice, waiting: Sequence[Downlink], now_s: float, taken: Taken
+    ) -> None:
+        command = waiting[0]
+        radio = self._radio_for(device.dev_eui)
+        if radio is None:
+            taken.steps += self._commands.remark(command.id, now_s, _NEVER_HEARD)
+            return
+        chance = Chance(radio, now_s, now_s)
+        if device.kind is Kind.PRIVATE:
+            node = self._roster.node(device.node_id or 0)
+            if node is not None:
+                self._send_to_node(node, command, chance, taken)
+            return
+        session = self._roster.newest_session(device.dev_eui)
+        if session is None or not radio.transmits:
+            said = _NOT_JOINED if radio.transmits else f"Radio {radio.name} does not transmit."
+            taken.steps += self._commands.remark(command.id, now_s, said)
+            return
+        sent = self._send(session, chance, class_c_window(session), waiting, taken)
+        if sent and command.confirmed:
+            self._resting_s[device.dev_eui] = now_s + self._class_c_wait_s
+
+    def _radio_for(self, dev_eui: DevEui) -> Radio | None:
+        name = self._roster.radio_of(dev_eui)
+        if name in self._airwaves:
+            return self._airwaves.get(name)
+        return self._airwaves.only()
+
+    # --- what became of it ----------------------------------------------------------------
+
+    def transmitted(self, ended: Ended, now_s: float) -> list[Downlink]:
+        """Take the radio's word on a downlink; return the command it moved.
+
+        Only what was certainly not transmitted waits for another chance: no command is sent twice.
+        """
+        transmission = ended.transmission
+        self._counts[ended.outcome.value] += 1
+        if not transmission.command:
+            return []
+        if ended.outcome is TransmitOutcome.FAILED:
+            said = _UNSURE.format(detail=ended.detail)
+            return self._commands.failed(transmission.command, now_s, said)
+        if ended.outcome is TransmitOutcome.REFUSED:
+            self._resting_s[transmission.dev_eui] = now_s + self._class_c_wait_s
+            said = f"Not transmitted ({ended.detail}): it waits for the next chance."
+            return self._commands.returned(transmission.command, now_s, said)
+        info = self._roster.info(transmission.dev_eui)
+        if info is None:
+            return []
+        radio = transmission.radio
+        steps = self._commands.on_event(
+            TxAck(info, now_s, now_s, transmission.command, transmission.f_cnt, radio)
+        )
+        device = self._roster.device(transmission.dev_eui)
+        if device is not None and device.kind is Kind.PRIVATE:
+            steps += self._commands.remark(transmission.command, now_s, _NO_CONFIRMATION)
+        return steps
+
+    def rebook(self, transmission: Transmission, place: int, changes: Changes) -> str:
+        """Book a later try, because the one before was not transmitted; return why not, or ""."""
+        booked = self._airwaves.book(transmission.radio, transmission.tries[place].wanted)
+        if isinstance(booked, Refusal):
+            return f"{booked.reason}: {booked.detail}"
+        changes.booked(transmission.radio, booked)
+        return ""
+
+    def settle_restart(self, now_s: float) -> list[Downlink]:
+        """Settle what a radio had when the last run ended: it is never transmitted twice."""
+        steps: list[Downlink] = []
+        for one in self._commands.open():
+            device = self._roster.device(one.dev_eui)
+            if device is None or one.state is not DownlinkState.QUEUED:
+                continue
+            if one.confirmed and device.kind is not Kind.PRIVATE:
+                steps += self._commands.remark(one.id, now_s, _STOPPED_CONFIRMED)
+            else:
+                steps += self._commands.failed(one.id, now_s, _STOPPED)
+        return steps
+
+    # --- shared ---------------------------------------------------------------------------
+
+    def _waiting(self, dev_eui: DevEui) -> list[Downlink]:
+        """Return the commands that may go now, oldest first: none while one is under way."""
+        open_ = self._commands.open_for(dev_eui)
+        if any(one.state is DownlinkState.QUEUED for one in open_):
+            return []
+        return [one for one in open_ if one.state is DownlinkState.ACCEPTED]
+
+    def _book(self, chance: Chance, attempt: Try, command: Downlink | None, taken: Taken) -> bool:
+        """Count the airtime of a try, or say at the command why it may not be, and when it may."""
+        booked = self._airwaves.book(chance.radio.name, attempt.wanted)
+        if not isinstance(booked, Refusal):
+            taken.changes.booked(chance.radio.name, booked)
+            return True
+        self._counts["refused_" + booked.reason] += 1
+        if command is None:
+            return False
+        if booked.earliest_s is None:
+            said = f"It may never be transmitted so ({booked.reason}): {booked.detail}."
+            taken.steps += self._commands.failed(command.id, chance.now_s, said)
+            return False
+        when = datetime.fromtimestamp(booked.earliest_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        said = f"Not now ({booked.reason}): {booked.detail}; not before {when} UTC."
+        self._resting_s[command.dev_eui] = booked.earliest_s
+        taken.steps += self._commands.remark(command.id, chance.now_s, said)
+        return False
+
+    def _hand_over(
+        self, transmission: Transmission, command: Downlink | None, now_s: float, taken: Taken
+    ) -> None:
+        taken.transmissions.append(transmission)
+        if command is not None:
+            window = transmission.tries[0].window
+            said = f"Radio {transmission.radio} has it, for the device's window {window}."
+            taken.steps += self._commands.queued(command.id, now_s, said)
+
+
+def _riding(command: Downlink | None) -> Command | None:
+    if command is None:
+        return None
+    return Command(command.f_port, command.data, command.confirmed)
