@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.config import DownlinkConfig
 from gateway.control.forms import Form, bytes_of, identity_of, moment_s, read_form
@@ -29,6 +29,7 @@ from gateway.types import DevEui, Downlink, DownlinkState, Json
 MAX_COMMAND_BYTES = 8192
 MAX_AGE_S = 300.0
 MAX_AHEAD_S = 30.0
+STEP_S = 1e-5
 OBJECT_DETAIL = (
     "The network server must have a codec for this device: without one it sends an empty payload."
 )
@@ -122,6 +123,7 @@ class CommandParser:
         self._config = config
         self._lookup = lookup
         self._rate = RateLimit(config.per_device_per_hour)
+        self._newest_s = 0.0
 
     def parse(
         self,
@@ -162,7 +164,10 @@ class CommandParser:
             raise CommandRefused("rate", f"A device takes {self._config.per_device_per_hour} "
                                  f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
         self._rate.take(downlink.dev_eui, now_s)
-        return downlink, True
+        # Commands of one moment keep their order through a restart: close must not overtake open.
+        close = abs(now_s - self._newest_s) < 1.0
+        self._newest_s = max(now_s, self._newest_s + STEP_S) if close else now_s
+        return replace(downlink, created_s=self._newest_s), True
 
     def _repeated(
         self, dev_eui: str, key: str | None, payload: bytes, refusal: CommandRefused

@@ -125,7 +125,7 @@ class DownlinkTracker:
 
     def open(self) -> list[Downlink]:
         """Return what is open, oldest first."""
-        return sorted(self._open.values(), key=lambda downlink: (downlink.created_s, downlink.id))
+        return sorted(self._open.values(), key=lambda downlink: downlink.created_s)
 
     def waiting(self) -> list[Downlink]:
         """Return what is accepted and not yet handed to the server's broker, oldest first."""

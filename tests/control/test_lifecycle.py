@@ -150,7 +150,7 @@ def test_what_waits_for_the_broker_is_told_oldest_first() -> None:
     made = tracker()
     made.add(command("b"))
     made.add(command("a"))
-    assert [one.id for one in made.waiting()] == ["a", "b"]
+    assert [one.id for one in made.waiting()] == ["b", "a"]
     assert made.failed("a", 5, "no such application")[0].state is DownlinkState.FAILED
     assert made.supersede("b", 5, "closed")[0].state is DownlinkState.SUPERSEDED
 
