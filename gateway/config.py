@@ -217,6 +217,16 @@ class RadioConfig(Section):
     power_dbm: Annotated[int, Field(ge=-20, le=33)] = 14
     antenna_gain_dbi: Annotated[float, Field(ge=-20, le=20)] = 0.0
 
+    @property
+    def exposed(self) -> bool:
+        """Whether strangers on the network can speak to it."""
+        if self.dialect != "semtech-udp" or self.listen_host == "localhost":
+            return False
+        try:
+            return not ip_address(self.listen_host).is_loopback
+        except ValueError:
+            return True
+
     @model_validator(mode="after")
     def _wired(self) -> RadioConfig:
         if self.dialect != "semtech-udp" and not self.port:

@@ -92,11 +92,15 @@ def port_of(name: str, config: RadioConfig, on_state: OnState) -> BytePort:
     if config.dialect == SEMTECH_UDP:
         where = UdpSettings(config.listen_host, config.listen_port)
         return UdpLink(where, name=name, on_state=on_state)
+    return SerialLink(serial_settings(config), name=name, on_state=on_state)
+
+
+def serial_settings(config: RadioConfig) -> SerialSettings:
+    """Return how a board's port is opened."""
     baud = config.baud or BAUD_RATES[config.dialect][0]
-    settings = SerialSettings(
+    return SerialSettings(
         config.port, baud=baud, dtr=config.dtr, rts=config.rts, boot_s=config.boot_s
     )
-    return SerialLink(settings, name=name, on_state=on_state)
 
 
 class Radios:

@@ -49,6 +49,8 @@ def run(*, as_json: bool, probe: bool = False) -> int:
             print(f"{port.stable or port.device}  {port.usb or '-'}  {what}")
             if port.device in found:
                 print(f"    {_words(found[port.device])}")
+                if found[port.device].speaks:
+                    print(_settings(port, found[port.device]))
         if not probe:
             print("Which board speaks what: --probe asks them (it opens each port; some reset).")
     return 0
@@ -85,6 +87,17 @@ async def _probe_all(ports: Iterable[SerialPort], *, as_json: bool) -> dict[str,
 def _tree(port: SerialPort, found: Found | None) -> dict[str, object]:
     tree: dict[str, object] = dict(asdict(port))
     return tree if found is None else tree | {"probe": asdict(found)}
+
+
+def _settings(port: SerialPort, found: Found) -> str:
+    """Return what to write in the settings to use this board."""
+    lines = [
+        "[radios.board]",
+        f'dialect = "{found.speaks}"',
+        f'port = "{port.stable or port.device}"',
+        f"baud = {found.baud}",
+    ]
+    return "\n".join(f"    {line}" for line in ("To use it, in the settings file:", *lines))
 
 
 def _words(found: Found) -> str:

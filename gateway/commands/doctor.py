@@ -11,16 +11,23 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from gateway.codecs.radio import DIALECTS
 from gateway.commands.models import verify_pack
 from gateway.commands.wire import visit
-from gateway.config import Config, ConnectionConfig, load
-from gateway.errors import ConfigError, GatewayError
+from gateway.config import Config, ConnectionConfig, RadioConfig, load
+from gateway.errors import ConfigError, GatewayError, LinkError
 from gateway.inference import BUILTIN
+from gateway.links.probing import identify
+from gateway.radios import SEMTECH_UDP, radios_of, serial_settings
 from gateway.store import Reader
+from gateway.types import RadioSettings
 
 MIN_FREE_MB = 200
+ANSWER_S = 3.0
+"""How long a board may take to say who it is, once it has booted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ def run(config_path: Path | None, *, as_json: bool) -> int:
         _try("disk", lambda: _disk(config)),
         _try("database", lambda: _database(config)),
         _try("model pack", lambda: _pack(config)),
-        _try("ChirpStack's broker", lambda: _broker(config.chirpstack.mqtt)),
+        *_sources(config),
         _try("our broker", lambda: _broker(config.mqtt)),
     ]
     if as_json:
@@ -92,6 +99,37 @@ def _pack(config: Config) -> str:
     path = Path(config.inference.pack) if config.inference.pack else BUILTIN
     report = verify_pack(path)
     return ", ".join(f"{name} {value}" for name, value in report.items())
+
+
+def _sources(config: Config) -> list[Finding]:
+    """Try each place that uplinks come from."""
+    found = []
+    if config.chirpstack.enabled:
+        found.append(_try("ChirpStack's broker", lambda: _broker(config.chirpstack.mqtt)))
+    for radio in radios_of(config):
+        settings = config.radios[radio.name]
+        found.append(_try(f"radio {radio.name}", partial(_board, settings, radio.settings)))
+    return found
+
+
+def _board(config: RadioConfig, settings: RadioSettings) -> str:
+    """Ask the board who it is; a port that the running gateway holds is no fault."""
+    if config.dialect == SEMTECH_UDP:
+        return f"waits for packet forwarders at udp {config.listen_host}:{config.listen_port}"
+    port = serial_settings(config)
+    dialect = DIALECTS[config.dialect]()
+    try:
+        info = asyncio.run(identify(port, dialect, settings, ANSWER_S + config.boot_s))
+    except LinkError as error:
+        if "in use" in str(error):
+            return f"{error} That is well when it is the running gateway."
+        raise
+    if info is None:
+        raise GatewayError(
+            f"nothing at {config.port} answers as {config.dialect} at {port.baud} baud; "
+            "`lora-gateway detect --probe` says what is there."
+        )
+    return f"{info.board} {info.firmware} answers at {config.port}"
 
 
 def _broker(connection: ConnectionConfig) -> str:

@@ -7,11 +7,18 @@ from importlib import resources
 from pathlib import Path
 
 from gateway.alerts import AlertEngine
-from gateway.config import load
+from gateway.config import RadioConfig, load
 from gateway.errors import GatewayError
 from gateway.links.chirpstack_wording import EXPOSED
+from gateway.network import Radio
+from gateway.radios import radios_of
 
 EXAMPLE = "lora-gateway.toml"
+
+OPEN_UDP = (
+    "radios.{name}: packet forwarders know no passwords, so whoever reaches {host} can speak for "
+    "one. Keep it on loopback, or behind a firewall."
+)
 
 
 def example() -> str:
@@ -40,18 +47,28 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
     """Say that the settings are good and what they amount to, or raise ConfigError."""
     config = load(config_path)
     AlertEngine(config)  # it refuses names that are its own
+    radios = radios_of(config)
     for connection in (config.chirpstack.mqtt, config.mqtt):
         connection.secret()
     api = config.chirpstack.api
     if api.server:
         api.secret()
     warnings = [EXPOSED.format(server=api.server)] if api.exposed else []
+    warnings += [_cannot_answer(radio) for radio in radios if not radio.times]
+    warnings += [
+        OPEN_UDP.format(name=name, host=one.listen_host)
+        for name, one in config.radios.items()
+        if one.exposed
+    ]
     if as_json:
         print(json.dumps({"status": "ok", "warnings": warnings, "settings": config.public()}))
     else:
         source = config.chirpstack.mqtt
         print(f"{config_path or 'the defaults'}: good.")
-        print(f"  uplinks from   {source.host}:{source.port}, {config.chirpstack.event_topic}")
+        if config.chirpstack.enabled:
+            print(f"  uplinks from   {source.host}:{source.port}, {config.chirpstack.event_topic}")
+        for radio in radios:
+            print(f"  radio          {radio.name}: {_listening(config.radios[radio.name], radio)}")
         if api.server:
             print(f"  codecs from    {api.server}")
         print(f"  publishing to  {config.mqtt.host}:{config.mqtt.port}, {config.mqtt.base}/#")
@@ -60,3 +77,20 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
         for warning in warnings:
             print(f"  warning: {warning}")
     return 0
+
+
+def _listening(config: RadioConfig, radio: Radio) -> str:
+    """Say on one line what a radio is and where it listens."""
+    settings = radio.settings
+    at = f"{settings.frequency_hz / 1e6:.3f} MHz, SF{settings.spreading_factor}"
+    if config.dialect == "semtech-udp":
+        return f"packet forwarders at udp {config.listen_host}:{config.listen_port}"
+    return f"{config.dialect} on {config.port}, {at}, {radio.region.name}"
+
+
+def _cannot_answer(radio: Radio) -> str:
+    return (
+        f"radios.{radio.name}: this board cannot transmit at a given moment. It hears, and reaches "
+        "class C devices and home-made nodes; class A devices get no downlink, no acknowledgement "
+        "and cannot join."
+    )

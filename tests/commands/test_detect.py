@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator
+import tomllib
 
 import pytest
-from radio_transcripts import transcripts
+from pty_boards import answers_of, plugged_in
 
 from gateway.commands import detect
+from gateway.config import Config
 from gateway.links.serial_ports import SerialPort
-
-
-def script(device: str) -> dict[bytes, bytes]:
-    """Return what a board answers to what, up to its name."""
-    answers: dict[bytes, bytes] = {}
-    for transcript in transcripts():
-        if transcript.device != device:
-            continue
-        asked = b""
-        for item in transcript.items[:8]:
-            if item.kind == ">":
-                asked = transcript.bytes_of(item)
-            elif item.kind == "<":
-                answers[asked] = answers.get(asked, b"") + transcript.bytes_of(item)
-    return answers
-
-
-@contextlib.contextmanager
-def plugged_in(answer: Callable[[bytes], bytes]) -> Iterator[str]:
-    master, slave = os.openpty()
-    os.set_blocking(master, True)
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                said = answer(os.read(master, 4096))
-                if said:
-                    os.write(master, said)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield os.ttyname(slave)
-    finally:
-        os.close(slave)
-        thread.join(20)
-        os.close(master)
 
 
 @pytest.mark.parametrize(
@@ -61,13 +22,8 @@ def plugged_in(answer: Callable[[bytes], bytes]) -> Iterator[str]:
     ],
 )
 async def test_a_board_is_known_by_how_it_answers(device: str, board: str, firmware: str) -> None:
-    answers = script(device)
-
-    def answer(said: bytes) -> bytes:
-        return b"".join(known for asked, known in answers.items() if asked and asked in said)
-
-    with plugged_in(answer) as port:
-        found = await detect.probe_port(port, within_s=0.6)
+    with plugged_in(answers_of(device)) as port:
+        found = await detect.probe_port(port, within_s=1.5)
     assert (found.speaks, found.board, found.firmware) == (device, board, firmware)
 
 
@@ -93,3 +49,17 @@ def test_probing_is_only_done_when_asked(
     assert detect.run(as_json=True, probe=True) == 0
     (tree,) = json.loads(capsys.readouterr().out)
     assert "is not there" in tree["probe"]["error"]
+
+
+def test_what_to_write_in_the_settings_is_told_with_the_board(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with plugged_in(answers_of("board")) as device:
+        port = SerialPort(device, "/dev/serial/by-id/usb-Radio", "1a86:7523", "Radio", "Uno", "")
+        monkeypatch.setattr(detect, "serial_ports", lambda: [port])
+        assert detect.run(as_json=False, probe=True) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    told = "\n".join(lines[lines.index("[radios.board]") :])
+    config = Config.model_validate(tomllib.loads(told))
+    assert config.radios["board"].dialect == "board"
+    assert config.radios["board"].port == "/dev/serial/by-id/usb-Radio"

@@ -10,6 +10,7 @@ import pytest
 from brokers import Mosquitto, free_port
 from chirpstack_events import eui, up
 from gateways import NOW_S, bench, settings
+from pty_boards import answers_of, plugged_in
 
 from gateway.commands import doctor, wire
 from gateway.config import Config
@@ -86,3 +87,31 @@ def test_an_endpoint_has_a_host_and_a_port(text: str) -> None:
 def test_an_endpoint_is_a_connection() -> None:
     connection = wire.endpoint("broker.farm:8883", "test")
     assert (connection.host, connection.port) == ("broker.farm", 8883)
+
+
+def radio_finding(
+    capsys: pytest.CaptureFixture[str], folder: Path, settings: str
+) -> dict[str, Any]:
+    more = f"[chirpstack]\nenabled = false\n[radios.barn]\nboot_s = 0.0\n{settings}\n"
+    _, found = examine(capsys, folder, free_port(), more)
+    assert "ChirpStack's broker" not in found
+    finding: dict[str, Any] = found["radio barn"]
+    return finding
+
+
+def test_a_board_is_asked_who_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with plugged_in(answers_of("board")) as port:
+        finding = radio_finding(capsys, tmp_path, f"port = '{port}'")
+    assert finding["good"]
+    assert "lora-gateway board (ATmega328P) 0.3.1 answers" in finding["detail"]
+
+
+def test_a_board_that_is_not_there_or_says_nothing_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "ANSWER_S", 0.5)
+    finding = radio_finding(capsys, tmp_path, "port = '/dev/not-there'")
+    assert (finding["good"], "is the board plugged in?" in finding["detail"]) == (False, True)
+    with plugged_in(lambda _: b"") as port:
+        finding = radio_finding(capsys, tmp_path, f"port = '{port}'")
+    assert (finding["good"], "detect --probe" in finding["detail"]) == (False, True)

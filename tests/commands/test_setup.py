@@ -61,3 +61,54 @@ def test_check_refuses_a_limit_with_a_name_of_the_gateways_own(tmp_path: Path) -
     path.write_text("[[alerts.threshold]]\nname = 'model'\nchannel = 'x'\nabove = 1\n")
     with pytest.raises(ConfigError, match="built-in rule"):
         setup.check(path, as_json=False)
+
+
+BOARD = "[radios.barn]\nport = '/dev/ttyUSB0'\n"
+
+
+def test_check_says_where_a_radio_listens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"[chirpstack]\nenabled = false\n{BOARD}spreading_factor = 9\n")
+    assert setup.check(path, as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "barn: board on /dev/ttyUSB0, 868.100 MHz, SF9, EU868" in told
+    assert "uplinks from" not in told
+    assert "warning" not in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("dialect = 'rn2483'\nport = 'x'", "cannot transmit at a given moment"),
+        ("dialect = 'semtech-udp'\nlisten_host = '0.0.0.0'", "know no passwords"),
+    ],
+)
+def test_check_warns_of_what_a_radio_cannot_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: str, said: str
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"[radios.barn]\n{settings}\n")
+    assert setup.check(path, as_json=True) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert "radios.barn" in warning
+    assert said in warning
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("dialect = 'board'", "a board needs its `port`"),
+        ("dialect = 'rnode'\nport = 'x'\nsync_word = 52", "sync word 0x34 cannot be set"),
+        ("port = 'x'\nspreading_factor = 5", "spreading factor 5"),
+        ("port = 'x'\nbandwidth_hz = 100000", "bandwidth 100000 Hz"),
+        ("port = 'x'\n[radios.hill]\nport = 'x'", "two radios cannot share x"),
+        ("port = 'x'\n[radios.chirpstack]\nport = 'y'", "choose another"),
+    ],
+)
+def test_check_refuses_what_a_board_cannot_do(tmp_path: Path, settings: str, said: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"[radios.barn]\n{settings}\n")
+    with pytest.raises(ConfigError, match=said):
+        setup.check(path, as_json=False)
