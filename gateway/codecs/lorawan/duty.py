@@ -159,11 +159,19 @@ def _moved_s(
         return end_s
     if crossed := [t.end_s for t in others if overlap_s(t, start_s, own.end_s) > 0]:
         return max(crossed)
-    allowed_s, opens_s = budget_s - airtime_s, end_s
-    for t in sorted(others, key=lambda t: -t.end_s):
-        length_s = t.end_s - t.start_s
-        if t.end_s <= start_s and length_s > allowed_s:
-            opens_s = t.end_s - allowed_s
-            break
-        allowed_s -= length_s if t.end_s <= start_s else 0.0
+    past = [t for t in others if t.end_s <= start_s]
+    opens_s = _latest_with_s(past, budget_s - airtime_s)
     return max(opens_s + WINDOW_S - airtime_s, start_s + _STEP_S)
+
+
+def _latest_with_s(transmissions: list[Transmission], allowed_s: float) -> float:
+    """Return the moment from which on these come to `allowed_s`; some may have overlapped."""
+    edges = [(t.end_s, 1) for t in transmissions] + [(t.start_s, -1) for t in transmissions]
+    edges.sort(reverse=True)
+    on_air, spent_s, later_s = 0, 0.0, edges[0][0] if edges else 0.0
+    for moment_s, step in edges:
+        more_s = on_air * (later_s - moment_s)
+        if spent_s + more_s > allowed_s:
+            return later_s - (allowed_s - spent_s) / on_air
+        spent_s, later_s, on_air = spent_s + more_s, moment_s, on_air + step
+    return later_s

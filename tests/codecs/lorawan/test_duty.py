@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.codecs.lorawan import AirtimeLedger, Transmission, Wanted, region
@@ -168,6 +168,7 @@ def test_no_hour_ever_holds_more_than_its_share_whatever_the_order(
     assert most_used_s(ledger.transmissions) <= 36 + 1e-6
 
 
+@example([(0, 5.0), (0, 13.0)], 13, 20.0)  # two that were on air together
 @settings(deadline=None)
 @given(PACKETS, st.integers(0, 9000), st.integers(1, 20_000).map(lambda ms: ms / 1000))
 def test_the_earliest_time_that_is_named_is_good_and_one_second_sooner_is_not(
