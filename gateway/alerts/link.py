@@ -28,7 +28,7 @@ _SURE_NEWEST = 3.0
 _SURE = 2.33
 _LIKELY = 2.0
 _TIMES_USUAL = 3.0
-_OVER = 0.6
+_OVER = 0.5
 _CLEAR_FALL = 1.5  # times fall_db: a fall that matters even where the link is still good
 _BACK = 0.5
 _SPREADS = 3.0
@@ -42,10 +42,11 @@ _LOST, _FALLEN = "lost", "fallen"
 
 @dataclass(slots=True)
 class _Watch:
-    """One device: its history, since when it is bad, and the alert that came of it."""
+    """One device: its history, since when it is bad or well again, and the alert that came."""
 
     history: LinkHistory = field(default_factory=LinkHistory)
     since_s: float | None = None
+    well_s: float | None = None
     trouble: str = ""
     usual_dbm: float | None = None
     alert: Alert | None = None
@@ -80,9 +81,10 @@ class LinkRule:
         watch = self._watches[dev_eui]
         trouble = self._trouble(watch)
         if watch.since_s is not None and self._over(watch, time_s):
-            return self._end(dev_eui, watch, time_s)
+            return self._recover(dev_eui, watch, time_s)
         if not trouble:
             return []
+        watch.well_s = None
         if watch.since_s is None:
             watch.since_s, watch.usual_dbm = time_s, watch.history.usual_rssi_dbm
         watch.trouble = trouble
@@ -208,8 +210,17 @@ class LinkRule:
         watch.alert = replace(now, id=before.id, first_seen_s=before.first_seen_s)
         return self._book.update(watch.alert)
 
+    def _recover(self, dev_eui: DevEui, watch: _Watch, time_s: float) -> list[AlertEvent]:
+        """End what has been well for as long as it had to be bad; what never was told, at once."""
+        watch.well_s = time_s if watch.well_s is None else watch.well_s
+        told = watch.alert is not None or self._is_member(dev_eui)
+        if told and time_s - watch.well_s < self._settings.for_s:
+            return []
+        return self._end(dev_eui, watch, time_s)
+
     def _end(self, dev_eui: DevEui, watch: _Watch, time_s: float) -> list[AlertEvent]:
-        watch.since_s, watch.trouble, watch.usual_dbm = None, "", None
+        watch.since_s, watch.well_s = None, None
+        watch.trouble, watch.usual_dbm = "", None
         events = self._book.end(watch.alert, time_s) if watch.alert else []
         watch.alert = None
         site = self._site

@@ -92,10 +92,18 @@ def _floats() -> array[float]:
 
 @dataclass(slots=True)
 class LinkHistory:
-    """What is remembered of one device, under 3 kB."""
+    """What is remembered of one device, under 3 kB.
+
+    `usual_rssi_dbm` is the median of the last two weeks, `usual_loss` their loss, both None before
+    two days or so are known; `spread_db` is how much the signal itself changes from one part of a
+    day to another.
+    """
 
     spreading_factor: int | None = None
     hearings: int = 0
+    usual_rssi_dbm: float | None = None
+    usual_loss: float | None = None
+    spread_db: float = 0.0
     _rssi: array[float] = field(default_factory=_floats)
     _snr: array[float] = field(default_factory=_floats)
     _margin: array[float] = field(default_factory=_floats)
@@ -154,29 +162,6 @@ class LinkHistory:
         """The median margin of the newest hearings that had one."""
         return statistics.median(self._margin) if self._margin else None
 
-    @property
-    def usual_rssi_dbm(self) -> float | None:
-        """The median of the last two weeks, None before two days or so are known."""
-        before = self._block_rssi[:-_HELD_BACK]
-        return statistics.median(before) if len(before) >= _NEEDED else None
-
-    @property
-    def spread_db(self) -> float:
-        """How much the signal itself changes from one part of a day to another."""
-        before = self._block_rssi[:-_HELD_BACK]
-        if not before:
-            return 0.0
-        middle = statistics.median(before)
-        return _MAD * statistics.median(abs(one - middle) for one in before)
-
-    @property
-    def usual_loss(self) -> float | None:
-        """The loss of the last two weeks, likewise."""
-        counted = self._block_counted[:-_HELD_BACK]
-        if len(counted) < _NEEDED or not sum(counted):
-            return None
-        return sum(self._block_gaps[:-_HELD_BACK]) / sum(counted)
-
     def _settle(self, missed: int | None, time_s: float) -> None:
         """Close a block of hearings once it is long enough and holds enough."""
         if self._block_s is None:
@@ -192,6 +177,18 @@ class LinkHistory:
         _keep(self._block_gaps, block[1], _BLOCKS)
         _keep(self._block_counted, block[2], _BLOCKS)
         self._in_block, self._block_s = [0, 0, 0], time_s
+        self._reckon()
+
+    def _reckon(self) -> None:
+        """Reckon what is usual anew."""
+        before = self._block_rssi[:-_HELD_BACK]
+        if len(before) < _NEEDED:
+            return
+        middle = self.usual_rssi_dbm = statistics.median(before)
+        self.spread_db = _MAD * statistics.median(abs(one - middle) for one in before)
+        counted = sum(self._block_counted[:-_HELD_BACK])
+        if counted:
+            self.usual_loss = sum(self._block_gaps[:-_HELD_BACK]) / counted
 
     def _bad_frequency(self) -> BadFrequency | None:
         """Return the worst one, where it is clearly worse than the middle of the others."""

@@ -34,7 +34,9 @@ def test_lost_frames_are_counted_from_the_counters_gaps() -> None:
 
 @given(st.lists(st.integers(0, 500), min_size=2, unique=True), st.integers(2, 100), st.booleans())
 def test_loss_is_that_of_the_newest_frames_alone(
-    heard: list[int], frames: int, in_order: bool  # noqa: FBT001 - hypothesis gives it
+    heard: list[int],
+    frames: int,
+    in_order: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
     window = LossWindow(frames)
     for f_cnt in sorted(heard) if in_order else heard:
