@@ -7,9 +7,8 @@ lost one by one, and an outage of our own, however long, is a single gap in it.
 from __future__ import annotations
 
 import math
-import statistics
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -86,6 +85,13 @@ def surely(gaps: int, hearings: int, z: float) -> float:
     return (share + spread / 2 - root) / (1 + spread)
 
 
+def median(values: Iterable[float]) -> float:
+    """Return the middle of at least one value; `statistics` would cost megabytes to load."""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
 def _floats() -> array[float]:
     return array("f")
 
@@ -144,7 +150,7 @@ class LinkHistory:
         return LinkFacts(
             loss=gaps / counted if counted else 0.0,
             rssi_dbm=self.rssi_dbm,
-            snr_db=statistics.median(self._snr[-NEWEST:]),
+            snr_db=median(self._snr[-NEWEST:]),
             margin_db=self.margin_db,
             spreading_factor=self.spreading_factor,
             usual_loss=self.usual_loss,
@@ -155,12 +161,12 @@ class LinkHistory:
     @property
     def rssi_dbm(self) -> float:
         """The median signal of the newest hearings."""
-        return statistics.median(self._rssi[-NEWEST:])
+        return median(self._rssi[-NEWEST:])
 
     @property
     def margin_db(self) -> float | None:
         """The median margin of the newest hearings that had one."""
-        return statistics.median(self._margin) if self._margin else None
+        return median(self._margin) if self._margin else None
 
     def _settle(self, missed: int | None, time_s: float) -> None:
         """Close a block of hearings once it is long enough and holds enough."""
@@ -173,7 +179,7 @@ class LinkHistory:
             block[2] += 1
         if block[0] < _BLOCK or 0 <= time_s - self._block_s < _BLOCK_S:
             return
-        _keep(self._block_rssi, statistics.median(self._rssi[-_BLOCK:]), _BLOCKS)
+        _keep(self._block_rssi, median(self._rssi[-_BLOCK:]), _BLOCKS)
         _keep(self._block_gaps, block[1], _BLOCKS)
         _keep(self._block_counted, block[2], _BLOCKS)
         self._in_block, self._block_s = [0, 0, 0], time_s
@@ -184,8 +190,8 @@ class LinkHistory:
         before = self._block_rssi[:-_HELD_BACK]
         if len(before) < _NEEDED:
             return
-        middle = self.usual_rssi_dbm = statistics.median(before)
-        self.spread_db = _MAD * statistics.median(abs(one - middle) for one in before)
+        middle = self.usual_rssi_dbm = median(before)
+        self.spread_db = _MAD * median(abs(one - middle) for one in before)
         counted = sum(self._block_counted[:-_HELD_BACK])
         if counted:
             self.usual_loss = sum(self._block_gaps[:-_HELD_BACK]) / counted
@@ -198,8 +204,8 @@ class LinkHistory:
             if len(others) < _COMPARED - 1:
                 return None
             below_db = max(
-                statistics.median(one[0] for one in others) - rssi,
-                statistics.median(one[1] for one in others) - snr,
+                median(one[0] for one in others) - rssi,
+                median(one[1] for one in others) - snr,
             )
             if below_db >= _WORSE_DB or even <= _RARE_PERCENT:
                 badness = below_db / _WORSE_DB + (1 - even / 100.0)

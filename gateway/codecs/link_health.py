@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
-from gateway.codecs.lorawan.margin import DEMODULATION_FLOOR_DB, LossWindow
+from gateway.codecs.link_margin import DEMODULATION_FLOOR_DB, LossWindow
 from gateway.types import Channel, DevEui, Reading, ReadingKind, Uplink
 
 _PREFIX = "radio.frequency_"

@@ -1,4 +1,7 @@
-"""How well a device is heard: margin to the demodulation floor, and loss from counter gaps."""
+"""How well a device is heard: margin to the demodulation floor, and loss from counter gaps.
+
+It stands outside `lorawan/`, whose ciphers cost megabytes that ChirpStack's users do without.
+"""
 
 from __future__ import annotations
 

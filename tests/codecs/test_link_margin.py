@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.codecs.lorawan import LossWindow, link_margin_db
+from gateway.codecs.link_margin import LossWindow, link_margin_db
 from gateway.errors import BadInput
 
 
