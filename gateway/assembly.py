@@ -10,6 +10,7 @@ from gateway.alerts import AlertEngine
 from gateway.codecs import (
     Assignments,
     CodecLibrary,
+    LinkHealth,
     PayloadDecoder,
     ReadingMapper,
     TopicTemplate,
@@ -90,6 +91,7 @@ def assemble(
         decoders={CHIRPSTACK: chirpstack_decoder(config)},
         payloads=payloads,
         readings_of=ReadingMapper(config).readings,
+        link=LinkHealth(config.limits.devices),
         windows=WindowBank(warm_samples=config.inference.warm_samples),
         detector=detector,
         alerts=alerts,

@@ -321,10 +321,26 @@ class SilenceConfig(Section):
     intervals: Annotated[float, Field(ge=2)] = 4.0
 
 
+class LinkAlertConfig(Section):
+    """`[alerts.link]`: when a device that is heard badly is reported.
+
+    `loss_percent` of its messages are surely lost (half of it, where it usually loses few), or it
+    loses some and its margin is below `margin_db`, or its signal has fallen by `fall_db`; for
+    `for_s` without a break.
+    """
+
+    enabled: bool = True
+    loss_percent: Annotated[float, Field(gt=0, lt=100)] = 20.0
+    margin_db: Annotated[float, Field(ge=0, le=30)] = 3.0
+    fall_db: Annotated[float, Field(ge=3, le=60)] = 10.0
+    for_s: Annotated[float, Field(ge=0)] = 21600.0
+
+
 class AlertsConfig(Section):
     """`[alerts]`."""
 
     silence: SilenceConfig = SilenceConfig()
+    link: LinkAlertConfig = LinkAlertConfig()
     threshold: tuple[ThresholdConfig, ...] = ()
     late_after_s: Seconds = 3600.0
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gateway.alerts import AlertEngine
+from gateway.codecs import LINK_CHANNELS, LinkHealth
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
 from gateway.store import Store, StoredUplink
@@ -25,7 +26,7 @@ DEEPER = 4
 """How much further back is read for a device that sends different channels in turn."""
 
 MARGIN = "radio.margin"
-UNJUDGED = ("location.", "radio.spreadingFactor")
+UNJUDGED = ("location.", "radio.spreadingFactor", *LINK_CHANNELS)
 """Channels that are kept and shown, but whose movement means nothing."""
 
 
@@ -43,16 +44,22 @@ class Recollection:
     """Reads the store once per device; `detector` is None when there is no model."""
 
     def __init__(
-        self, store: Store, windows: WindowBank, detector: Detector | None, alerts: AlertEngine
+        self,
+        store: Store,
+        windows: WindowBank,
+        detector: Detector | None,
+        alerts: AlertEngine,
+        link: LinkHealth,
     ) -> None:
         self._store = store
         self._windows = windows
         self._detector = detector
         self._alerts = alerts
+        self._link = link
         self._depth = max(HISTORY, windows.history)
 
     def take_up(self, devices: Iterable[Device], now_s: float) -> None:
-        """Give every known device what it last said, its rhythm, and its open alerts."""
+        """Give every known device what it last said, its rhythm, counters and open alerts."""
         activity: dict[DevEui, list[float]] = {}
         infos = []
         for device in devices:
@@ -61,6 +68,7 @@ class Recollection:
                 record.received_s for record in rows if not record.late
             )
             infos.append(device.info)
+            self._link.restore(device.info.dev_eui, rows)
             for record in rows:
                 device.take(record.readings, record.verdicts)
                 device.note(record.uid, record.time_s)
@@ -68,7 +76,7 @@ class Recollection:
         self._alerts.restore(self._store.open_alerts(), activity, now_s, infos)
 
     def restore(self, device: Device) -> None:
-        """Rebuild a device's windows and calibration, the first time it speaks after a start."""
+        """Rebuild windows, calibration and usual link when a device first speaks again."""
         if device.restored:
             return
         device.restored = True
@@ -78,6 +86,9 @@ class Recollection:
             rows = self._store.history(device.info.dev_eui, DEEPER * self._depth)
             samples = _samples(rows)
         verdicts = _verdicts(rows)
+        for row in rows:
+            if not row.record.late:
+                self._alerts.recall(device.info, row.record.readings)
         for channel, readings in samples.items():
             window = self._windows.restore(
                 device.info.dev_eui,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.alerts import AlertEngine
-from gateway.codecs import PayloadDecoder
+from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
 from gateway.config import Config
 from gateway.control import DownlinkTracker
@@ -83,6 +83,7 @@ class Stages:
         decoders: Mapping[str, Decode],
         payloads: PayloadDecoder,
         readings_of: ReadingsOf,
+        link: LinkHealth,
         windows: WindowBank,
         detector: Detector | None,
         alerts: AlertEngine,
@@ -97,6 +98,7 @@ class Stages:
         self._decoders = decoders
         self._payloads = payloads
         self._readings_of = readings_of
+        self._link = link
         self._windows = windows
         self._detector = detector
         self._alerts = alerts
@@ -108,7 +110,7 @@ class Stages:
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self.devices = DeviceBook(config, store)
-        self._recollection = Recollection(store, windows, detector, alerts)
+        self._recollection = Recollection(store, windows, detector, alerts, link)
         self._recollection.take_up(self.devices, clock.now_s())
 
     def work(self, deliveries: Sequence[Delivery]) -> Outcome:
@@ -197,6 +199,8 @@ class Stages:
             return
         uplink = self._decoded(uplink, outcome)
         readings, leaves = self._readings_of(uplink)
+        taken = {reading.channel for reading in readings}
+        readings += [one for one in self._link.readings(uplink) if one.channel not in taken]
         for reason, key in leaves:
             self._put_aside_leaf(outcome, uplink, reason, key)
         late = self._is_late(uplink)

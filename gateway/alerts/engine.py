@@ -1,8 +1,8 @@
 """The one way in: facts and verdicts of each uplink, and the passing of time, to alert events.
 
 What comes out is a function of the sequence of calls alone: the same input again gives the same
-ids. The rules: codecs that fail, `silence`, the user's thresholds and physical ranges, the model.
-Each holds its own open alerts and begins and ends them in one shared book.
+ids. The rules: codecs that fail, `silence`, bad links, the user's thresholds and physical ranges,
+the model. Each holds its own open alerts and begins and ends them in one shared book.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from gateway.alerts.book import AlertBook
 from gateway.alerts.episodes import RULE as MODEL_RULE
 from gateway.alerts.episodes import ModelRule
+from gateway.alerts.link import RULE as LINK_RULE
+from gateway.alerts.link import SITE_RULE as LINK_SITE_RULE
+from gateway.alerts.link import LinkRule
 from gateway.alerts.silence import RULE as SILENCE_RULE
 from gateway.alerts.silence import SITE_RULE, SilenceRule
 from gateway.alerts.thresholds import PHYSICAL, ThresholdRule, limits_of
@@ -22,7 +25,8 @@ from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
 from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Verdict
 
-_RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE})
+_LINK_RULES = frozenset({LINK_RULE, LINK_SITE_RULE})
+_RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES
 
 
 class AlertEngine:
@@ -46,6 +50,7 @@ class AlertEngine:
         self._book = AlertBook()
         self._water = WaterLedger({eui: device.area for eui, device in config.devices.items()})
         self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name)
+        self._link = LinkRule(self._book, config.alerts.link, config.site.name)
         limits = (*limits_of(config.alerts.threshold), *PHYSICAL)
         self._thresholds = ThresholdRule(self._book, limits)
         self._model = ModelRule(self._book, self._water, model_name)
@@ -79,8 +84,13 @@ class AlertEngine:
         if late:
             return []
         events = self._thresholds.consider(device, readings)
+        events += self._link.consider(device, readings)
         units = {reading.channel: reading.unit for reading in readings}
         return events + self._model.consider(device, verdicts, units, now_s)
+
+    def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
+        """Learn how a device is usually heard from a stored uplink; give its oldest first."""
+        self._link.recall(device.dev_eui, readings)
 
     def decoded(
         self,
@@ -125,6 +135,8 @@ class AlertEngine:
                 self._thresholds.restore(alert)
             elif alert.rule == CODEC_RULE and alert.reason:
                 self._codecs.restore(alert)
+            elif alert.rule in _LINK_RULES and alert.reason:
+                self._link.restore(alert)
             else:
                 self._orphans.append(alert)
 
@@ -144,6 +156,7 @@ class AlertEngine:
             + self._thresholds.forget(dev_eui)
             + self._model.forget(dev_eui)
             + self._codecs.forget(dev_eui)
+            + self._link.forget(dev_eui)
         )
 
     def open(self) -> list[Alert]:

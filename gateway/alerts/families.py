@@ -65,6 +65,8 @@ _WORDS = {
     "water.temperature": "water temperature",
     "radio.rssi": "signal strength",
     "radio.snr": "signal to noise ratio",
+    "radio.link_margin": "margin above what can be heard",
+    "radio.loss": "loss of messages",
     "device.battery_v": "battery voltage",
     "device.battery_percent": "battery charge",
 }

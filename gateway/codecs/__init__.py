@@ -3,6 +3,7 @@
 from gateway.codecs.chirpstack_commands import encode_down
 from gateway.codecs.chirpstack_events import decode_event
 from gateway.codecs.chirpstack_topics import TopicTemplate
+from gateway.codecs.link_health import LINK_CHANNELS, LinkHealth
 from gateway.codecs.payloads.assignment import Assignments
 from gateway.codecs.payloads.decoder import PayloadDecoder
 from gateway.codecs.payloads.library import CAYENNE_LPP, CodecLibrary
@@ -11,8 +12,10 @@ from gateway.codecs.times import format_rfc3339, parse_rfc3339
 
 __all__ = [
     "CAYENNE_LPP",
+    "LINK_CHANNELS",
     "Assignments",
     "CodecLibrary",
+    "LinkHealth",
     "PayloadDecoder",
     "ReadingMapper",
     "TopicTemplate",

@@ -47,6 +47,8 @@ _BY_CHANNEL = {
     "weight": Look("weight", digits=2),
     "radio.snr": Look("signal_strength", digits=1),
     "radio.downlinkSnr": Look("signal_strength", digits=1),
+    "radio.link_margin": Look("signal_strength", digits=1),
+    "radio.loss": Look(digits=0),
 }
 _BY_UNIT = {
     "°C": Look("temperature", digits=1),
@@ -94,8 +96,11 @@ _BINARY = {
 }
 _QUIET = frozenset({"radio.rssi", "radio.snr", "radio.spreadingFactor", "radio.downlinkRssi",
                     "radio.downlinkSnr", "radio.subBand", "radio.frequencyBand", "radio.margin",
-                    "device.margin"})  # fmt: skip
+                    "radio.missed", "device.margin"})  # fmt: skip
 """Diagnostics that only some people want: made, but not switched on."""
+
+_UNANNOUNCED = "radio.frequency_"
+"""Channels by frequency: up to 48 of a device, for those who read its state."""
 
 _PLATFORM = {ReadingKind.BOOLEAN: "binary_sensor"}
 _STATE_CLASS = {ReadingKind.NUMERIC: "measurement", ReadingKind.COUNTER: "total_increasing"}
@@ -115,6 +120,11 @@ def title(channel: Channel) -> str:
     """Return a channel's name for people: `air.relativeHumidity` is Air relative humidity."""
     words = " ".join(word for word in _WORD.split(channel) if word).lower()
     return words[:1].upper() + words[1:]
+
+
+def is_announced(channel: Channel) -> bool:
+    """Tell whether a channel becomes an entity."""
+    return not channel.startswith(_UNANNOUNCED)
 
 
 def traits(channel: Channel, unit: str, kind: ReadingKind) -> dict[str, str | int | bool]:

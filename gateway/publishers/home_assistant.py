@@ -107,7 +107,7 @@ class Discovery:
     def payload(
         self, info: DeviceInfo, traits: Mapping[Channel, Trait], area: str = ""
     ) -> dict[str, Json]:
-        """Return one device with an entity per channel, its anomaly and its alerts."""
+        """Return one device with its entities, its anomaly and its alerts."""
         topics = (self._topics.bridge_state, self._topics.availability(info.dev_eui))
         return {
             "dev": self._device(info, area),
@@ -139,6 +139,8 @@ class Discovery:
         places = values.paths(traits)
         components: dict[str, Json] = {}
         for channel, trait in sorted(traits.items()):
+            if not entities.is_announced(channel):
+                continue
             key = entities.slug(channel) or "channel"
             if key in components or key in {"anomaly", "alert"}:
                 key = f"{key}_{zlib.crc32(channel.encode()):08x}"

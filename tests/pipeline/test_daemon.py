@@ -104,6 +104,31 @@ async def test_every_message_of_a_small_life_follows_its_shipped_schema(tmp_path
     assert set(seen) == set(contract.names())
 
 
+async def test_a_link_that_goes_bad_is_published_as_the_schemas_say(tmp_path: Path) -> None:
+    broker = MemoryBroker()
+    async with running(daemon_settings(tmp_path), broker) as farm:
+        for step in range(80):
+            at_s = time.time() - 1800.0 * (80 - step)
+            topic, payload = up(PROBE, 2 * step, at_s, {"TempC_SHT": 20.5})
+            event = json.loads(payload)
+            event["txInfo"]["frequency"] = 868_100_000 + 200_000 * (step % 3)
+            farm.say(topic, json.dumps(event).encode())
+        await farm.until(lambda: farm.assembly.telemetry.counts["uplinks"] == 80)
+        await farm.until(lambda: farm.heard(f"{BASE}/device/{PROBE}/alert"), "alert")
+
+    (alert,) = farm.heard(f"{BASE}/device/{PROBE}/alert")
+    assert (alert["kind"], alert["cause"], alert["event_type"]) == ("link", "network", "new")
+    state = farm.heard(f"{BASE}/device/{PROBE}/state")[-1]["radio"]
+    assert state["loss"] > 45
+    assert state["link_margin"] == 16.0
+    assert set(state["frequency_868100"]) == {"rssi", "snr", "share_of_even"}
+    for message in ours(broker):
+        if message.payload:
+            schema = contract.schema(schema_of(message.topic))
+            Draft202012Validator(schema).validate(json.loads(message.payload))
+        assert b"frequency_868" not in message.payload or "homeassistant" not in message.topic
+
+
 async def test_requests_are_answered_with_their_transaction_and_mark(tmp_path: Path) -> None:
     async with running(daemon_settings(tmp_path)) as farm:
         speak(farm, 1, 1)

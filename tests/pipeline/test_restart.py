@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from chirpstack_events import eui, up
-from gateways import NOW_S, Bench, delivery, settings
+from gateways import NOW_S, Bench, bench, delivery, settings
 from server_events import status
 
 from gateway.config import Config
@@ -148,3 +148,23 @@ async def test_a_silent_device_is_still_silent_after_a_restart(tmp_path: Path) -
         assert await speak(gateway, step, *range(1, 5)) == []
     assert await speak(gateway, 66, 0) == [("end", alert_id, "silence", eui(0))]
     await gateway.store.close()
+
+
+async def test_a_link_is_counted_on_after_a_restart(tmp_path: Path) -> None:
+    path, link = tmp_path / "gateway.db", ("radio.loss", "radio.missed", "radio.link_margin")
+    counters = [*range(0, 40, 2), 41, 42, 50]
+    found = []
+    for stop in (None, 22):
+        where = None if stop is None else path
+        for part in (counters,) if stop is None else (counters[:stop], counters[stop:]):
+            async with bench(settings(), where) as gateway:
+                for f_cnt in part:
+                    at_s = NOW_S + STEP_S * f_cnt
+                    outcome = await gateway.take(
+                        delivery(up(eui(0), f_cnt, at_s, {"temp_SOIL": 11.5}), at_s + 0.4)
+                    )
+        readings = outcome.uplinks[0].readings
+        found.append({one.channel: one.value for one in readings if one.channel in link})
+    assert found[0] == found[1]
+    assert found[0]["radio.missed"] == 7
+    assert found[0]["radio.link_margin"] == 16.0

@@ -135,3 +135,22 @@ def test_names_are_for_people(channel: str, expected: str) -> None:
 def test_a_numbered_probe_looks_like_its_kind() -> None:
     found = traits(Channel("soil.moisture.2"), "%", ReadingKind.NUMERIC)
     assert found["device_class"] == "moisture"
+
+
+def test_link_health_is_diagnostic_and_frequencies_are_not_announced() -> None:
+    plain = [*READINGS, reading("radio.loss", 4.0, "%"), reading("radio.link_margin", 9.5, "dB"),
+             reading("radio.missed", 0)]  # fmt: skip
+    by_frequency = [
+        reading(f"radio.frequency_{khz}.{name}", 1.0, unit)
+        for khz in range(867_100, 868_700, 200)
+        for name, unit in (("rssi", "dBm"), ("snr", "dB"), ("share_of_even", "%"))
+    ]
+    announcer = discovery()
+    (message,) = announcer.changes(INFO, plain)
+    cmps = loaded(message)["cmps"]
+    for key, unit in (("radio_loss", "%"), ("radio_link_margin", "dB")):
+        assert cmps[key]["entity_category"] == "diagnostic"
+        assert cmps[key]["unit_of_measurement"] == unit
+        assert "enabled_by_default" not in cmps[key]
+    assert cmps["radio_missed"]["enabled_by_default"] is False
+    assert announcer.changes(INFO, plain + by_frequency) == []

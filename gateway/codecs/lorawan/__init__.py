@@ -1,5 +1,6 @@
 """LoRaWAN 1.0.x without a network server, and private LoRa: pure functions, time as an argument."""
 
+from gateway.codecs.link_margin import LossWindow, link_margin_db
 from gateway.codecs.lorawan.downlinks import Answer, Command, answer
 from gateway.codecs.lorawan.duty import AirtimeLedger, Refusal, Transmission, Wanted
 from gateway.codecs.lorawan.identity import (
@@ -18,7 +19,6 @@ from gateway.codecs.lorawan.joining import (
     forget_nonces,
     take_join_request,
 )
-from gateway.codecs.lorawan.margin import LossWindow, link_margin_db
 from gateway.codecs.lorawan.private import (
     HeardPrivate,
     PrivateNode,

@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gateway.codecs.link_margin import DEMODULATION_FLOOR_DB, link_margin_db
 from gateway.codecs.lorawan.counters import Standing, candidates
 from gateway.codecs.lorawan.crypto import Direction
 from gateway.codecs.lorawan.frames import DataFrame, Phy, decode
@@ -31,7 +32,6 @@ from gateway.codecs.lorawan.mac_commands import (
     link_check,
     parse,
 )
-from gateway.codecs.lorawan.margin import DEMODULATION_FLOOR_DB, link_margin_db
 from gateway.codecs.lorawan.sealing import crypted, mic_fits
 from gateway.codecs.lorawan.session import (
     Activation,
