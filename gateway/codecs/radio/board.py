@@ -17,6 +17,7 @@ from gateway.codecs.radio.contract import (
     BoardInfo,
     BoardLost,
     Collected,
+    Hop,
     Listening,
     RadioCapabilities,
     RadioSettings,
@@ -28,6 +29,7 @@ from gateway.codecs.radio.contract import (
     refusal,
 )
 from gateway.codecs.radio.counter import Unwrapped
+from gateway.codecs.radio.turns import check_turns, cost_of
 from gateway.errors import BadInput, ConfigError
 
 WINDOW = 2
@@ -57,7 +59,12 @@ class Board:
 
     name = "board"
     capabilities = RadioCapabilities(
-        transmits_at=True, inverts_iq=True, bandwidths_hz=frozenset(frames.BANDWIDTHS_HZ)
+        transmits_at=True,
+        inverts_iq=True,
+        bandwidths_hz=frozenset(frames.BANDWIDTHS_HZ),
+        hops=8,
+        dwells_ms=(10, 60_000),
+        scans=True,
     )
 
     def __init__(self, *, report_bad_crc: bool = True) -> None:
@@ -81,8 +88,11 @@ class Board:
     def check(self, settings: RadioSettings) -> None:
         """Raise ConfigError when the board cannot do what is asked."""
         check_settings("the board", self.capabilities, settings)
-        if settings.frequency_hz not in TUNABLE_HZ:
-            raise ConfigError(f"the board: {settings.frequency_hz} Hz; it has 137 to 1020 MHz.")
+        check_turns("the board", self.capabilities, settings)
+        hopped = settings.turns.frequencies_hz if isinstance(settings.turns, Hop) else ()
+        for frequency_hz in (settings.frequency_hz, *hopped):
+            if frequency_hz not in TUNABLE_HZ:
+                raise ConfigError(f"the board: {frequency_hz} Hz; it has 137 to 1020 MHz.")
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:
         """Identify, configure, receive."""
@@ -169,6 +179,8 @@ class Board:
         elif kind == Type.RECEIVE:
             self._listens = True
             self._out.tell(Listening())
+            if self._settings is not None and (cost := cost_of(self._settings)):
+                self._out.trouble("hears_in_part", cost)
 
     def _identified(self, body: bytes) -> None:
         information = frames.read_information(body)
@@ -177,6 +189,9 @@ class Board:
         )
         if information.radio_version == 0:
             self._out.trouble("radio_missing", "the board finds no SX127x; check its wiring")
+        turns = self._settings.turns if self._settings is not None else None
+        if turns is not None and not information.features & frames.FEATURES[type(turns)]:
+            self._out.trouble("board_takes_no_turns", f"its firmware has no {type(turns).__name__}")
 
     def _event(self, frame: Frame, now_s: float) -> None:
         if frame.type == Type.BOOT:
@@ -237,7 +252,8 @@ class Board:
 
     def _set_up(self, settings: RadioSettings) -> None:
         self._ask(Type.CONFIGURE, frames.write_settings(settings))
-        self._ask(Type.RECEIVE, bytes((1, 1 if self._report_bad_crc else 0)))
+        receive = frames.write_receive(settings.turns, report_bad_crc=self._report_bad_crc)
+        self._ask(Type.RECEIVE, receive)
 
     def _ask(self, kind: Type, body: bytes = b"") -> None:
         self._waiting.append((kind, body))

@@ -45,6 +45,7 @@ from gateway.codecs.radio.contract import (
     refusal,
 )
 from gateway.codecs.radio.conversation import Ask, Conversation, Lines
+from gateway.codecs.radio.turns import check_turns
 from gateway.errors import BadInput
 
 PING_S = 60.0
@@ -131,6 +132,7 @@ class Rak811:
     def check(self, settings: RadioSettings) -> None:
         """Raise ConfigError when the board cannot do what is asked."""
         check_settings("RAK811", self.capabilities, settings)
+        check_turns("RAK811", self.capabilities, settings)
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:
         """Identify; the answer says which firmware's commands set it up."""

@@ -37,6 +37,7 @@ from gateway.codecs.radio.contract import (
     refusal,
 )
 from gateway.codecs.radio.conversation import Ask, Conversation
+from gateway.codecs.radio.turns import check_turns
 
 PING_S = 60.0
 LARGEST = 240
@@ -210,6 +211,7 @@ class Reyax:
     def check(self, settings: RadioSettings) -> None:
         """Raise ConfigError when the board cannot do what is asked."""
         check_settings("Reyax RYLR", self.capabilities, settings)
+        check_turns("Reyax RYLR", self.capabilities, settings)
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:
         """Identify and set up; these boards receive whenever they do not send."""

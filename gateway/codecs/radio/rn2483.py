@@ -37,6 +37,7 @@ from gateway.codecs.radio.contract import (
     refusal,
 )
 from gateway.codecs.radio.conversation import Ask, Conversation, Lines
+from gateway.codecs.radio.turns import check_turns
 
 PING_S = 60.0
 """Silence after which the board is asked whether it is still there."""
@@ -71,6 +72,7 @@ class Rn2483:
     def check(self, settings: RadioSettings) -> None:
         """Raise ConfigError when the board cannot do what is asked."""
         check_settings("RN2483", self.capabilities, settings)
+        check_turns("RN2483", self.capabilities, settings)
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:
         """Identify, quiet the LoRaWAN stack, set up, receive."""

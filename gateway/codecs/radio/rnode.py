@@ -41,6 +41,7 @@ from gateway.codecs.radio.contract import (
 )
 from gateway.codecs.radio.conversation import Ask, Conversation
 from gateway.codecs.radio.kiss import KissStream, wrap
+from gateway.codecs.radio.turns import check_turns
 
 PING_S = 60.0
 
@@ -83,6 +84,7 @@ class RNode:
     def check(self, settings: RadioSettings) -> None:
         """Raise ConfigError when the board cannot do what is asked."""
         check_settings("RNode", self.capabilities, settings)
+        check_turns("RNode", self.capabilities, settings)
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:
         """Detect, set up, then take packets as they are on the air."""

@@ -38,7 +38,7 @@ from gateway.codecs.radio.semtech_models import (
     read_packet,
     write_data_rate,
 )
-from gateway.errors import BadInput
+from gateway.errors import BadInput, ConfigError
 
 PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_RESP, PULL_ACK, TX_ACK = range(6)
 VERSIONS = frozenset({1, 2})
@@ -95,7 +95,12 @@ class SemtechUdp:
         self._last_heard: deque[str] = deque(maxlen=1)
 
     def check(self, settings: RadioSettings) -> None:
-        """Take anything: what the concentrator hears is in the forwarder's own settings."""
+        """Take anything but turns: what the concentrator hears is in the forwarder's settings."""
+        if settings.turns is not None:
+            raise ConfigError(
+                "packet forwarder: a concentrator hears all its channels at once; let it take no"
+                " turns, and set its channels in the forwarder's own settings."
+            )
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:  # noqa: ARG002 - the protocol's signature
         """Forget every forwarder; they speak first."""
