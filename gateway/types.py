@@ -562,6 +562,7 @@ class TransmitOutcome(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -575,6 +576,14 @@ class Transmitted:
     outcome: TransmitOutcome
     detail: str = ""
     counter_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancelled:
+    """A `cancel` changed nothing: a packet that there is goes its way to its `Transmitted`."""
+
+    id: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,7 +625,14 @@ class BoardLost:
 
 
 RadioEvent = (
-    HeardFrame | Transmitted | BoardInfo | BoardCounters | Listening | RadioTrouble | BoardLost
+    HeardFrame
+    | Transmitted
+    | NotCancelled
+    | BoardInfo
+    | BoardCounters
+    | Listening
+    | RadioTrouble
+    | BoardLost
 )
 
 
@@ -642,7 +658,8 @@ class RadioCapabilities:
 
     `largest` is in bytes of payload; `raw` False: packets carry the maker's own header, so that
     only boards of the same maker hear each other. `hops` is the most frequencies it can take
-    turns over (0: it cannot), `dwells_ms` for how long; `scans`: over spreading factors.
+    turns over (0: it cannot), `dwells_ms` for how long; `scans`: over spreading factors. `cancels`:
+    a packet that it was given and has not begun to send can be taken back.
     """
 
     transmits: bool = True
@@ -657,6 +674,7 @@ class RadioCapabilities:
     hops: int = 0
     dwells_ms: tuple[int, int] = (1, 600_000)
     scans: bool = False
+    cancels: bool = False
 
 
 class RadioDialect(Protocol):
@@ -683,6 +701,10 @@ class RadioDialect(Protocol):
 
     def transmit(self, request: Transmit, now_s: float) -> Turn:
         """Send one packet; a `Transmitted` of its id follows, now or later, exactly once."""
+        ...
+
+    def cancel(self, id_: str, now_s: float) -> Turn:
+        """Take a packet back. Its one `Transmitted` is the answer, or `NotCancelled` before it."""
         ...
 
     def tick(self, now_s: float) -> Turn:

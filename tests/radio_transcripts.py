@@ -10,6 +10,7 @@ One item a line::
     < text                  the board says this; CR LF is added
     tick SECONDS            time passes
     transmit ID HEX [k=v]   somebody wants this sent
+    cancel ID               and now not any more
     = event                 what the dialect hands on, in order
 
 In `*.hex.txt` both sides are hex digits instead, after ` | ` plain text.
@@ -30,6 +31,7 @@ from gateway.codecs.radio.contract import (
     HeardFrame,
     Hop,
     Listening,
+    NotCancelled,
     RadioDialect,
     RadioEvent,
     RadioSettings,
@@ -107,6 +109,8 @@ def words(event: RadioEvent) -> str:
             said = "listening"
         case Transmitted():
             said = f"{event.outcome.value} {event.id}"
+        case NotCancelled():
+            said = f"not cancelled {event.id}"
         case RadioTrouble():
             said = f"trouble {event.reason}"
         case BoardCounters():
@@ -167,6 +171,9 @@ class Player:
             elif item.kind == "transmit":
                 self._compare(item)
                 self._transmit(item.text.split())
+            elif item.kind == "cancel":
+                self._compare(item)
+                self.take(self.dialect.cancel(item.text, self._now_s))
         self._compare(Item("end", ""))
         return self
 

@@ -24,6 +24,7 @@ from gateway.codecs.radio.contract import (
     Collected,
     HeardFrame,
     Listening,
+    NotCancelled,
     RadioCapabilities,
     RadioSettings,
     Transmit,
@@ -32,6 +33,7 @@ from gateway.codecs.radio.contract import (
     refusal,
 )
 from gateway.codecs.radio.counter import WRAP, Unwrapped
+from gateway.codecs.radio.outgoing import NO_SUCH_PACKET
 from gateway.codecs.radio.semtech_models import (
     read_base64,
     read_data_rate,
@@ -144,6 +146,13 @@ class SemtechUdp:
         )
         acknowledges = gateway.version > 1
         self._open[self._token] = _Sent(request, now_s + TX_ACK_S, acknowledges)
+        return self._out.take()
+
+    def cancel(self, id_: str, now_s: float) -> Turn:  # noqa: ARG002 - the protocol's signature
+        """Say that it cannot be done: the protocol has no message to take a packet back."""
+        known = any(sent.request.id == id_ for sent in self._open.values())
+        why = "a packet forwarder takes no packet back" if known else NO_SUCH_PACKET
+        self._out.tell(NotCancelled(id_, why))
         return self._out.take()
 
     def tick(self, now_s: float) -> Turn:

@@ -235,7 +235,7 @@ def test_lines_are_cut_at_any_ending_and_bounded() -> None:
     assert list(lines.feed(b"e\n" + b"x" * 1000)) == [b"de"]
     assert len(lines._held) == 0
     assert list(lines.feed(b"more\nf\n")) == [b"f"]
-    assert lines.too_long == 1
+    assert lines.passed_over == 1
 
 
 def test_commands_wait_for_the_one_in_flight_and_are_repeated() -> None:
