@@ -14,6 +14,7 @@ import atheris
 
 with atheris.instrument_imports(include=["gateway.codecs.radio", "gateway.errors"]):
     from gateway.codecs.radio import DIALECTS, read_heard, write_heard
+    from gateway.codecs.radio.board_frames import write_frame
     from gateway.codecs.radio.contract import (
         HeardFrame,
         Hop,
@@ -64,7 +65,10 @@ def one_input(data: bytes) -> None:
         elif kind == 3:
             turn = dialect.start(settings, now_s)
         else:
-            turn = dialect.feed(chosen.ConsumeBytes(chosen.ConsumeIntInRange(0, 400)), now_s, "x")
+            data = chosen.ConsumeBytes(chosen.ConsumeIntInRange(0, 400))
+            if dialect.name == "board" and len(data) > 1 and chosen.ConsumeBool():
+                data = write_frame(data[0], data[1], data[2:])  # with the checksum it should have
+            turn = dialect.feed(data, now_s, "x")
         check(turn, open_)
     try:
         read_heard(data)
