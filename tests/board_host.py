@@ -69,6 +69,10 @@ class Host:
         """Ask for a transmission."""
         self._take(self.board.transmit(request, self.now_s))
 
+    def cancel(self, id_: str) -> None:
+        """Take a transmission back."""
+        self._take(self.board.cancel(id_, self.now_s))
+
     def ends(self) -> dict[str, Transmitted]:
         """Return how each transmission ended; none may end twice."""
         ends = self.of(Transmitted)
