@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gateway.codecs.radio import cobs
-from gateway.codecs.radio.contract import HeardFrame, Hop, RadioSettings, Scan
+from gateway.codecs.radio.contract import HeardFrame, Hop, RadioSettings, Scan, believable_db
 from gateway.codecs.radio.crc16 import crc16
 from gateway.errors import BadInput
 
@@ -231,7 +231,7 @@ def read_received(body: bytes, counter_us: int | None = None) -> HeardFrame:
         raise BadInput("board_bad_body", f"bandwidth {width}, crc {crc}")
     return HeardFrame(
         payload=body[_RECEIVED.size :],
-        rssi_dbm=rssi / 4,
+        rssi_dbm=believable_db(rssi / 4),
         snr_db=snr / 4,
         frequency_hz=frequency,
         spreading_factor=sf,

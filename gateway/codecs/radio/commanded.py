@@ -25,6 +25,7 @@ from gateway.codecs.radio.contract import (
     TransmitOutcome,
     Turn,
     airtime_bound_s,
+    believable_db,
     check_settings,
     refusal,
 )
@@ -201,8 +202,8 @@ class Commanded(Generic[Item]):
         self._out.tell(
             HeardFrame(
                 payload=payload,
-                rssi_dbm=rssi_dbm,
-                snr_db=snr_db,
+                rssi_dbm=believable_db(rssi_dbm),
+                snr_db=believable_db(snr_db),
                 frequency_hz=settings.frequency_hz if settings else None,
                 spreading_factor=settings.spreading_factor if settings else None,
                 bandwidth_hz=settings.bandwidth_hz if settings else None,

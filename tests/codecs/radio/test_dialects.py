@@ -226,6 +226,22 @@ def test_forwarders_beyond_the_bound_replace_the_oldest() -> None:
     assert len(forwarder._gateways) == 64
 
 
+@pytest.mark.parametrize(
+    ("dialect", "line"),
+    [
+        (Reyax(), b"+RCV=7,1,x,999,-999\r\n"),
+        (Rak811(), b"at+recv=999999,-99999,1:78\r\n"),
+    ],
+)
+def test_a_signal_that_cannot_be_costs_itself_and_not_the_packet(
+    dialect: RadioDialect, line: bytes
+) -> None:
+    dialect.start(replace(PRIVATE, sync_word=0x34), 0.0)
+    (frame,) = heard(dialect, line)
+    assert (frame.payload, frame.rssi_dbm, frame.snr_db) == (b"x", None, None)
+    assert read_heard(write_heard(frame)) == frame
+
+
 # --- shared ----------------------------------------------------------------------------------
 
 
