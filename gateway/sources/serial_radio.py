@@ -111,7 +111,10 @@ class SerialRadioSource:
         """Do nothing: a radio does not send again."""
 
     async def transmit(self, request: Transmit) -> Transmitted:
-        """Send one packet and return what became of it; never raises for what the board does."""
+        """Send one packet and return what became of it; never raises for what the board does.
+
+        Who is cancelled while waiting takes the packet back, as far as the board can.
+        """
         if request.id in self._waiting:
             return Transmitted(request.id, TransmitOutcome.REFUSED, "this id is being sent")
         if not self._link.connected:
@@ -127,6 +130,8 @@ class SerialRadioSource:
             return Transmitted(request.id, TransmitOutcome.FAILED, "nothing was heard of it")
         finally:
             self._waiting.pop(request.id, None)
+            if answer.cancelled() or not answer.done():
+                await self._carry_out(self._dialect.cancel(request.id, self._monotonic_s()))
             self._answer_cancel(request.id, "its sender stopped waiting")
 
     async def cancel(self, id_: str) -> str:

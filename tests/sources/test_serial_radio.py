@@ -145,6 +145,18 @@ async def test_a_packet_is_taken_back_and_its_sender_told() -> None:
         assert await source.cancel("a") == "no such packet waits to be sent"
 
 
+async def test_a_packet_that_nobody_waits_for_any_more_is_taken_back() -> None:
+    board = FakeBoard(sends=False)
+    link = MemorySerial(board)
+    async with running(link, []) as source:
+        await until(lambda: source.health()["listening"])
+        sending = asyncio.create_task(source.transmit(Transmit("a", b"x", at_us=5_000_000)))
+        await until(lambda: Type.TRANSMIT in board.commands)
+        sending.cancel()
+        await until(lambda: Type.CANCEL in board.commands)
+        await until(sending.cancelled)
+
+
 async def test_a_packet_that_cannot_be_taken_back_says_why_and_ends_as_it_would() -> None:
     board = FakeBoard(sends=False)
     link = MemorySerial(board)

@@ -103,16 +103,7 @@ class Board:
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:
         """Identify, configure, receive."""
-        self._fail_all("the board was set up anew")
-        self._stream.clear()
-        self._waiting.clear()
-        self._open.clear()
-        self._settings, self._listens, self._restart_s = settings, False, None
-        self._event_seq = None
-        self._statistics_s = now_s + STATISTICS_S
-        self._out.write(b"\x00")  # ends whatever half frame the board has from us
-        self._ask(Type.INFO)
-        self._set_up(settings)
+        self._start(settings, now_s)
         return self._turn(now_s)
 
     def feed(self, data: bytes, now_s: float, peer: object | None = None) -> Turn:  # noqa: ARG002 - the protocol's signature
@@ -231,11 +222,7 @@ class Board:
             return
         if self._listens:
             self._out.trouble("board_rebooted", "it is set up again")
-        turn = self.start(self._settings, now_s)
-        for event in turn.events:
-            self._out.tell(event)
-        for write in turn.writes:
-            self._out.write(write.data)
+        self._start(self._settings, now_s)
         self._event_seq = frame.seq
 
     def _departed(self, departure: frames.Departure, now_s: float) -> None:
@@ -284,6 +271,18 @@ class Board:
             self._out.tell(NotCancelled(request.id, words))
 
     # --- what is done about it ---------------------------------------------------------------
+
+    def _start(self, settings: RadioSettings, now_s: float) -> None:
+        self._fail_all("the board was set up anew")
+        self._stream.clear()
+        self._waiting.clear()
+        self._open.clear()
+        self._settings, self._listens, self._restart_s = settings, False, None
+        self._event_seq = None
+        self._statistics_s = now_s + STATISTICS_S
+        self._out.write(b"\x00")  # ends whatever half frame the board has from us
+        self._ask(Type.INFO)
+        self._set_up(settings)
 
     def _set_up(self, settings: RadioSettings) -> None:
         self._ask(Type.CONFIGURE, frames.write_settings(settings))
