@@ -436,11 +436,55 @@ LARGEST_FRAME = 255
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """Listen `dwell_ms` on each frequency in turn, longer while a packet is coming in.
+
+    One radio hears one frequency at a time: of n frequencies it hears about 1 packet in n. A
+    packet is found when 5 symbols of its preamble are left as the radio comes by. ValueError when
+    there are fewer than two frequencies, or one twice.
+    """
+
+    frequencies_hz: tuple[int, ...]
+    dwell_ms: int = 400
+
+    def __post_init__(self) -> None:
+        _check_turns("frequencies_hz", self.frequencies_hz, 100_000_000, 3_000_000_000)
+        if not 1 <= self.dwell_ms <= 600_000:  # noqa: PLR2004 - up to ten minutes
+            raise ValueError(f"dwell_ms = {self.dwell_ms} is not within 1 and 600000.")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Look for a preamble on each spreading factor in turn, and stay where there is one.
+
+    Channel activity detection takes about 2 symbols and 1 ms each, and 5 symbols of the preamble
+    must be left after it. A packet is found for sure when its preamble is longer than 7 symbols
+    and one turn together; the usual 8 symbols are mostly missed. ValueError when there are fewer
+    than two spreading factors, or one twice.
+    """
+
+    spreading_factors: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_turns("spreading_factors", self.spreading_factors, 5, 12)
+
+
+def _check_turns(name: str, turns: tuple[int, ...], least: int, most: int) -> None:
+    if len(turns) < 2 or len(set(turns)) < len(turns):  # noqa: PLR2004 - one is no turn
+        raise ValueError(f"{name} = {turns}: two or more, all different.")
+    for turn in turns:
+        if not least <= turn <= most:
+            raise ValueError(f"{name}: {turn} is not within {least} and {most}.")
+
+
+@dataclass(frozen=True, slots=True)
 class RadioSettings:
     """How one LoRa radio listens, and sends unless a `Transmit` says otherwise.
 
     `coding_rate` is the denominator of 4/x, `sync_word` the SX127x register's byte (0x12 private,
-    0x34 LoRaWAN), `preamble` in symbols. ValueError when a figure is not LoRa's.
+    0x34 LoRaWAN), `preamble` in symbols (when scanning: of the nodes). `turns` None: it listens
+    all the time on its frequency and spreading factor; otherwise these are what it sends with,
+    and must be among the turns. ValueError when a figure is not LoRa's.
     """
 
     frequency_hz: int
@@ -452,6 +496,7 @@ class RadioSettings:
     crc: bool = True
     power_dbm: int = 14
     preamble: int = 8
+    turns: Hop | Scan | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -517,6 +562,7 @@ class TransmitOutcome(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,6 +576,14 @@ class Transmitted:
     outcome: TransmitOutcome
     detail: str = ""
     counter_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancelled:
+    """A `cancel` changed nothing: a packet that there is goes its way to its `Transmitted`."""
+
+    id: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -571,7 +625,14 @@ class BoardLost:
 
 
 RadioEvent = (
-    HeardFrame | Transmitted | BoardInfo | BoardCounters | Listening | RadioTrouble | BoardLost
+    HeardFrame
+    | Transmitted
+    | NotCancelled
+    | BoardInfo
+    | BoardCounters
+    | Listening
+    | RadioTrouble
+    | BoardLost
 )
 
 
@@ -596,7 +657,9 @@ class RadioCapabilities:
     """What a kind of board can do. An empty set: any.
 
     `largest` is in bytes of payload; `raw` False: packets carry the maker's own header, so that
-    only boards of the same maker hear each other.
+    only boards of the same maker hear each other. `hops` is the most frequencies it can take
+    turns over (0: it cannot), `dwells_ms` for how long; `scans`: over spreading factors. `cancels`:
+    a packet that it was given and has not begun to send can be taken back.
     """
 
     transmits: bool = True
@@ -608,6 +671,10 @@ class RadioCapabilities:
     spreading_factors: tuple[int, int] = (7, 12)
     largest: int = LARGEST_FRAME
     raw: bool = True
+    hops: int = 0
+    dwells_ms: tuple[int, int] = (1, 600_000)
+    scans: bool = False
+    cancels: bool = False
 
 
 class RadioDialect(Protocol):
@@ -634,6 +701,10 @@ class RadioDialect(Protocol):
 
     def transmit(self, request: Transmit, now_s: float) -> Turn:
         """Send one packet; a `Transmitted` of its id follows, now or later, exactly once."""
+        ...
+
+    def cancel(self, id_: str, now_s: float) -> Turn:
+        """Take a packet back. Its one `Transmitted` is the answer, or `NotCancelled` before it."""
         ...
 
     def tick(self, now_s: float) -> Turn:

@@ -27,7 +27,10 @@ Event = dict[str, object]
 
 
 class Bench:
-    """One board; what it said is kept until asked for. Leave it to find out about violations."""
+    """One board; what it said is kept until asked for. Leave it to find out about violations.
+
+    `unread` holds its bytes as they came, for who wants to take them out.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
@@ -35,6 +38,7 @@ class Bench:
         )
         self._sequence = 0
         self._line = bytearray()
+        self.unread = bytearray()
         self.now_us = 0.0
         self.messages: list[Message] = []
         self.events: list[Event] = []
@@ -87,7 +91,9 @@ class Bench:
             self.events.append(event)
             return
         self.last_byte_us = float(str(event["t_us"]))
-        self._line += bytes.fromhex(str(event["hex"]))
+        said = bytes.fromhex(str(event["hex"]))
+        self.unread += said
+        self._line += said
         *whole, rest = self._line.split(b"\x00")
         self._line = bytearray(rest)
         for stuffed in whole:

@@ -4,10 +4,13 @@ One item a line::
 
     # remark, with the source
     set key=value ...       settings other than the usual ones
+    hop DWELL_MS HZ ...     turns over frequencies
+    scan SF ...             turns over spreading factors
     > text                  the host writes this next; CR LF is added (\r \n \xNN are read)
     < text                  the board says this; CR LF is added
     tick SECONDS            time passes
     transmit ID HEX [k=v]   somebody wants this sent
+    cancel ID               and now not any more
     = event                 what the dialect hands on, in order
 
 In `*.hex.txt` both sides are hex digits instead, after ` | ` plain text.
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.codecs.radio import DIALECTS
@@ -26,11 +29,14 @@ from gateway.codecs.radio.contract import (
     BoardInfo,
     BoardLost,
     HeardFrame,
+    Hop,
     Listening,
+    NotCancelled,
     RadioDialect,
     RadioEvent,
     RadioSettings,
     RadioTrouble,
+    Scan,
     Transmit,
     Transmitted,
     Turn,
@@ -56,10 +62,17 @@ class Transcript:
     @property
     def settings(self) -> RadioSettings:
         chosen: dict[str, int] = {}
+        turns: Hop | Scan | None = None
         for item in self.items:
             if item.kind == "set":
                 chosen |= {k: int(v, 0) for k, v in (w.split("=") for w in item.text.split())}
-        return RadioSettings(**{"frequency_hz": 868_100_000} | chosen)  # type: ignore[arg-type]
+            elif item.kind == "hop":
+                dwell_ms, *frequencies_hz = map(int, item.text.split())
+                turns = Hop(tuple(frequencies_hz), dwell_ms)
+            elif item.kind == "scan":
+                turns = Scan(tuple(map(int, item.text.split())))
+        settings = RadioSettings(**{"frequency_hz": 868_100_000} | chosen)  # type: ignore[arg-type]
+        return replace(settings, turns=turns)
 
     def bytes_of(self, item: Item) -> bytes:
         if self.path.name.endswith(".hex.txt"):
@@ -96,6 +109,8 @@ def words(event: RadioEvent) -> str:
             said = "listening"
         case Transmitted():
             said = f"{event.outcome.value} {event.id}"
+        case NotCancelled():
+            said = f"not cancelled {event.id}"
         case RadioTrouble():
             said = f"trouble {event.reason}"
         case BoardCounters():
@@ -156,6 +171,9 @@ class Player:
             elif item.kind == "transmit":
                 self._compare(item)
                 self._transmit(item.text.split())
+            elif item.kind == "cancel":
+                self._compare(item)
+                self.take(self.dialect.cancel(item.text, self._now_s))
         self._compare(Item("end", ""))
         return self
 

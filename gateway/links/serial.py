@@ -62,7 +62,7 @@ class SerialSettings:
     boot_s: float = 0.3
     quiet_s: float = 0.1
     reconnect_min_s: float = 0.2
-    reconnect_max_s: float = 2.0
+    reconnect_max_s: float = 1.0  # looking costs nothing, and USB itself takes a second or two
 
 
 def find_port(wanted: str, ports: Callable[[], Iterable[SerialPort]] = serial_ports) -> str:

@@ -24,6 +24,7 @@ from gateway.types import (
     HeardFrame,
     Json,
     Listening,
+    NotCancelled,
     RadioDialect,
     RadioSettings,
     RadioTrouble,
@@ -34,6 +35,7 @@ from gateway.types import (
 )
 
 TICK_S = 0.1
+LONGEST_CANCEL_S = 20.0
 LONGEST_TRANSMIT_S = 120.0
 """How long `transmit` waits for the dialect's word; a dialect gives up sooner by itself."""
 
@@ -74,6 +76,7 @@ class SerialRadioSource:
         self._on_trouble = on_trouble
         self._deliver_to: Deliver | None = None
         self._waiting: dict[str, asyncio.Future[Transmitted]] = {}
+        self._cancelling: dict[str, asyncio.Future[str]] = {}
         self._info = BoardInfo("", "")
         self._counters: Mapping[str, int] = {}
         self._troubles: Counter[str] = Counter()
@@ -108,7 +111,10 @@ class SerialRadioSource:
         """Do nothing: a radio does not send again."""
 
     async def transmit(self, request: Transmit) -> Transmitted:
-        """Send one packet and return what became of it; never raises for what the board does."""
+        """Send one packet and return what became of it; never raises for what the board does.
+
+        Who is cancelled while waiting takes the packet back, as far as the board can.
+        """
         if request.id in self._waiting:
             return Transmitted(request.id, TransmitOutcome.REFUSED, "this id is being sent")
         if not self._link.connected:
@@ -124,6 +130,23 @@ class SerialRadioSource:
             return Transmitted(request.id, TransmitOutcome.FAILED, "nothing was heard of it")
         finally:
             self._waiting.pop(request.id, None)
+            if answer.cancelled() or not answer.done():
+                await self._carry_out(self._dialect.cancel(request.id, self._monotonic_s()))
+            self._answer_cancel(request.id, "its sender stopped waiting")
+
+    async def cancel(self, id_: str) -> str:
+        """Take a packet back; return "" when it will not be sent, else why it may be.
+
+        Its `transmit` returns all the same, with CANCELLED where this returns "".
+        """
+        if id_ not in self._waiting:
+            return "no such packet waits to be sent"
+        answer = self._cancelling.get(id_)
+        if answer is None:
+            answer = self._cancelling[id_] = asyncio.get_running_loop().create_future()
+            await self._carry_out(self._dialect.cancel(id_, self._monotonic_s()))
+        await asyncio.wait({answer}, timeout=LONGEST_CANCEL_S)
+        return answer.result() if answer.done() else "the board did not answer"
 
     def health(self) -> Mapping[str, Json]:
         """Return the wire's state, who is there, and what was heard, lost and passed over."""
@@ -163,13 +186,14 @@ class SerialRadioSource:
                 self._learn(event)
 
     def _learn(
-        self, event: Transmitted | BoardInfo | BoardCounters | Listening | RadioTrouble
+        self,
+        event: Transmitted | NotCancelled | BoardInfo | BoardCounters | Listening | RadioTrouble,
     ) -> None:
         match event:
             case Transmitted():
-                self._sent += event.outcome is TransmitOutcome.SENT
-                if (waiting := self._waiting.get(event.id)) is not None and not waiting.done():
-                    waiting.set_result(event)
+                self._ended(event)
+            case NotCancelled():
+                self._answer_cancel(event.id, event.detail)
             case BoardInfo():
                 self._info = event
             case BoardCounters():
@@ -178,6 +202,17 @@ class SerialRadioSource:
                 self._listens = True
             case RadioTrouble():
                 self._trouble(event)
+
+    def _ended(self, event: Transmitted) -> None:
+        self._sent += event.outcome is TransmitOutcome.SENT
+        if (waiting := self._waiting.get(event.id)) is not None and not waiting.done():
+            waiting.set_result(event)
+        cancelled = event.outcome is TransmitOutcome.CANCELLED
+        self._answer_cancel(event.id, "" if cancelled else event.detail or event.outcome.value)
+
+    def _answer_cancel(self, id_: str, answer: str) -> None:
+        if (asking := self._cancelling.pop(id_, None)) is not None and not asking.done():
+            asking.set_result(answer)
 
     async def _deliver(self, frame: HeardFrame) -> None:
         self._count_dropped(frame.dropped)
@@ -213,3 +248,4 @@ class SerialRadioSource:
         for id_, waiting in self._waiting.items():
             if not waiting.done():
                 waiting.set_result(Transmitted(id_, TransmitOutcome.FAILED, reason))
+            self._answer_cancel(id_, reason)

@@ -28,7 +28,7 @@ class FakeBoard:
     def __init__(self, *, sends: bool = True) -> None:
         self.commands: list[int] = []
         self._stream = BoardStream()
-        self._sends = sends
+        self.sends = sends
         self._events = 0
 
     def __call__(self, data: bytes) -> bytes:
@@ -46,8 +46,10 @@ class FakeBoard:
         body = INFORMATION if frame.type == Type.INFO else b""
         if frame.type == Type.TRANSMIT:
             body = frame.body[:4]
+        if frame.type == Type.CANCEL and self.sends:
+            return write_frame(Type.ERROR, frame.seq, bytes((frame.type, 7)))
         answer = write_frame(frame.type | 0x80, frame.seq, body)
-        if frame.type == Type.TRANSMIT and self._sends:
+        if frame.type == Type.TRANSMIT and self.sends:
             answer += self._event(Type.TRANSMITTED, bytes((frame.seq, 0)) + frame.body[:4] * 2)
         return answer
 
@@ -129,6 +131,44 @@ async def test_a_packet_without_a_board_is_refused_and_one_cut_off_has_failed() 
         assert (await sending).outcome is TransmitOutcome.FAILED
         assert source.health()["connected"] is False
         assert source.health()["listening"] is False
+
+
+async def test_a_packet_is_taken_back_and_its_sender_told() -> None:
+    board = FakeBoard(sends=False)
+    link = MemorySerial(board)
+    async with running(link, []) as source:
+        await until(lambda: source.health()["listening"])
+        sending = asyncio.create_task(source.transmit(Transmit("a", b"x", at_us=5_000_000)))
+        await until(lambda: Type.TRANSMIT in board.commands)
+        assert await asyncio.gather(source.cancel("a"), source.cancel("a")) == ["", ""]
+        assert (await sending).outcome is TransmitOutcome.CANCELLED
+        assert await source.cancel("a") == "no such packet waits to be sent"
+
+
+async def test_a_packet_that_nobody_waits_for_any_more_is_taken_back() -> None:
+    board = FakeBoard(sends=False)
+    link = MemorySerial(board)
+    async with running(link, []) as source:
+        await until(lambda: source.health()["listening"])
+        sending = asyncio.create_task(source.transmit(Transmit("a", b"x", at_us=5_000_000)))
+        await until(lambda: Type.TRANSMIT in board.commands)
+        sending.cancel()
+        await until(lambda: Type.CANCEL in board.commands)
+        await until(sending.cancelled)
+
+
+async def test_a_packet_that_cannot_be_taken_back_says_why_and_ends_as_it_would() -> None:
+    board = FakeBoard(sends=False)
+    link = MemorySerial(board)
+    async with running(link, []) as source:
+        await until(lambda: source.health()["listening"])
+        sending = asyncio.create_task(source.transmit(Transmit("a", b"x")))
+        await until(lambda: Type.TRANSMIT in board.commands)
+        board.sends = True
+        assert await source.cancel("a") == "nothing to cancel"
+        assert not sending.done()
+        link.unplug()
+        assert (await sending).outcome is TransmitOutcome.FAILED
 
 
 async def test_a_board_that_comes_back_is_set_up_again() -> None:

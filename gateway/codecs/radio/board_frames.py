@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gateway.codecs.radio import cobs
-from gateway.codecs.radio.contract import HeardFrame, RadioSettings
+from gateway.codecs.radio.contract import HeardFrame, Hop, RadioSettings, Scan, believable_db
 from gateway.codecs.radio.crc16 import crc16
 from gateway.errors import BadInput
 
@@ -56,6 +56,9 @@ ERRORS = {
     9: "it does not speak this protocol version",
 }
 """Section 4."""
+
+FEATURES = {Hop: 1, Scan: 2}
+"""Section 5: the bit that says a firmware can take such turns."""
 
 BOARDS = {0: "simulated", 1: "ATmega328P", 2: "STM32L072", 3: "RP2040"}
 BANDWIDTHS_HZ = (
@@ -112,6 +115,7 @@ class Information:
     board: str
     firmware: str
     radio_version: int
+    features: int
     name: str
     time_us: int
     reset_cause: int
@@ -170,6 +174,21 @@ def write_settings(settings: RadioSettings) -> bytes:
     )
 
 
+def write_receive(turns: Hop | Scan | None, *, report_bad_crc: bool) -> bytes:
+    """Return the body of a receive command (section 4); `turns` None: fixed."""
+    options = 1 if report_bad_crc else 0
+    match turns:
+        case Hop():
+            count = len(turns.frequencies_hz)
+            return struct.pack(
+                f"<BBHB{count}I", 2, options, turns.dwell_ms, count, *turns.frequencies_hz
+            )
+        case Scan():
+            return bytes((3, options, sum(1 << (one - 7) for one in turns.spreading_factors)))
+        case None:
+            return bytes((1, options))
+
+
 def write_transmit(settings: RadioSettings, payload: bytes, at_us: int | None) -> bytes:
     """Return the body of a transmit command; `at_us` None: now."""
     at = 0 if at_us is None else at_us % 2**32
@@ -180,11 +199,14 @@ def read_information(body: bytes) -> Information:
     """Read section 5. Raises BadInput `board_bad_body`."""
     if not _INFO.size <= len(body) <= _INFO.size + 24:
         raise BadInput("board_bad_body", f"information of {len(body)} bytes")
-    _, major, minor, patch, board, radio, _, _, _, _, _, cause, time_us = _INFO.unpack_from(body)
+    _, major, minor, patch, board, radio, features, _, _, _, _, cause, time_us = _INFO.unpack_from(
+        body
+    )
     return Information(
         board=BOARDS.get(board, f"board {board}"),
         firmware=f"{major}.{minor}.{patch}",
         radio_version=radio,
+        features=features,
         name=body[_INFO.size :].decode("ascii", "replace"),
         time_us=time_us,
         reset_cause=cause,
@@ -209,7 +231,7 @@ def read_received(body: bytes, counter_us: int | None = None) -> HeardFrame:
         raise BadInput("board_bad_body", f"bandwidth {width}, crc {crc}")
     return HeardFrame(
         payload=body[_RECEIVED.size :],
-        rssi_dbm=rssi / 4,
+        rssi_dbm=believable_db(rssi / 4),
         snr_db=snr / 4,
         frequency_hz=frequency,
         spreading_factor=sf,

@@ -13,12 +13,15 @@ from gateway.types import (
     BoardInfo,
     BoardLost,
     HeardFrame,
+    Hop,
     Listening,
+    NotCancelled,
     RadioCapabilities,
     RadioDialect,
     RadioEvent,
     RadioSettings,
     RadioTrouble,
+    Scan,
     Transmit,
     TransmitOutcome,
     Transmitted,
@@ -35,18 +38,22 @@ __all__ = [
     "BoardLost",
     "Collected",
     "HeardFrame",
+    "Hop",
     "Listening",
+    "NotCancelled",
     "RadioCapabilities",
     "RadioDialect",
     "RadioEvent",
     "RadioSettings",
     "RadioTrouble",
+    "Scan",
     "Transmit",
     "TransmitOutcome",
     "Transmitted",
     "Turn",
     "Write",
     "airtime_bound_s",
+    "believable_db",
     "check_settings",
     "refusal",
 ]
@@ -54,6 +61,9 @@ __all__ = [
 PRIVATE_SYNC_WORD = 0x12
 PUBLIC_SYNC_WORD = 0x34
 """LoRaWAN's (LoRaWAN 1.0.3 regional parameters, "sync word")."""
+
+DECIBELS = (-400.0, 200.0)
+"""No RSSI in dBm and no SNR in dB is outside of these."""
 
 QUEUED_TRANSMITS = 8
 """Packets that may wait in a dialect for the one in the air."""
@@ -131,6 +141,12 @@ def refusal(board: str, able: RadioCapabilities, request: Transmit) -> str:
         except ConfigError as error:
             return str(error)
     return ""
+
+
+def believable_db(value: float | None) -> float | None:
+    """Return an RSSI or SNR, None for one that noise made: the packet is worth more than it."""
+    least, most = DECIBELS
+    return value if value is not None and least <= value <= most else None
 
 
 def airtime_bound_s(settings: RadioSettings, size: int) -> float:

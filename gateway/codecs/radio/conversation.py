@@ -17,11 +17,11 @@ MOST_WAITING = 64
 class Lines:
     """Cuts a byte stream into lines at CR, LF or both; empty lines are passed over.
 
-    A line longer than `longest` is passed over up to its end, and counted in `too_long`.
+    A line longer than `longest` is passed over up to its end, and counted in `passed_over`.
     """
 
     def __init__(self, longest: int = 2048) -> None:
-        self.too_long = 0
+        self.passed_over = 0
         self._longest = longest
         self._held = bytearray()
         self._skipping = False
@@ -41,7 +41,7 @@ class Lines:
         if not self._skipping:
             self._held += piece
             if len(self._held) > self._longest + 2:
-                self.too_long += 1
+                self.passed_over += 1
                 self._skipping = True
                 self._held.clear()
         if not ends:

@@ -15,10 +15,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.codecs.radio.contract import DECIBELS
 from gateway.errors import BadInput
 from gateway.types import LARGEST_FRAME, HeardFrame
 
-Decibel = Annotated[float, Field(ge=-400, le=200, allow_inf_nan=False)]
+Decibel = Annotated[float, Field(ge=DECIBELS[0], le=DECIBELS[1], allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -32,7 +33,7 @@ class _Heard(BaseModel):
     spreading_factor: Annotated[int, Field(ge=0, le=255)] | None = None
     bandwidth_hz: Count | None = None
     crc_ok: bool | None = True
-    frequency_error_hz: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None
+    frequency_error_hz: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     counter_us: Count | None = None
     dropped: Count | None = None
     gateway_id: Annotated[str, Field(max_length=64)] | None = None

@@ -25,29 +25,22 @@ Only packets of LoRaP2P are heard, with the sync word the firmware has (0x34).
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.codecs.radio.commanded import Commanded
 from gateway.codecs.radio.contract import (
-    QUEUED_TRANSMITS,
     BoardInfo,
-    BoardLost,
-    Collected,
-    HeardFrame,
     Listening,
     RadioCapabilities,
     RadioSettings,
     Transmit,
     TransmitOutcome,
-    Turn,
     airtime_bound_s,
-    check_settings,
-    refusal,
 )
-from gateway.codecs.radio.conversation import Ask, Conversation, Lines
+from gateway.codecs.radio.conversation import Ask, Lines
 from gateway.errors import BadInput
 
-PING_S = 60.0
 BANDWIDTHS = {125_000: 0, 250_000: 1, 500_000: 2}
 
 EVENTS = {
@@ -108,7 +101,7 @@ def read_recv(line: bytes) -> Received | Event:
     return Received(float(rssi), float(snr), payload)
 
 
-class Rak811:
+class Rak811(Commanded[bytes]):
     """A dialect of `gateway.types.RadioDialect`."""
 
     name = "rak811"
@@ -116,71 +109,37 @@ class Rak811:
         sync_words=frozenset({0x34}), bandwidths_hz=frozenset(BANDWIDTHS), spreading_factors=(6, 12)
     )
 
+    board, a_board, passed_over = "RAK811", "a RAK811", "line_too_long"
+    ping = Ask(b"at+version\r\n", "ping")
+
     def __init__(self) -> None:
-        self._lines = Lines()
-        self._talk = Conversation()
-        self._out = Collected()
-        self._settings: RadioSettings | None = None
+        super().__init__(Lines())
         self._major = 3
-        self._queue: deque[Transmit] = deque()
-        self._sending: Transmit | None = None
-        self._in_air = False
-        self._air_deadline_s = 0.0
-        self._heard_s = 0.0
 
-    def check(self, settings: RadioSettings) -> None:
-        """Raise ConfigError when the board cannot do what is asked."""
-        check_settings("RAK811", self.capabilities, settings)
+    # --- what it is asked --------------------------------------------------------------------
 
-    def start(self, settings: RadioSettings, now_s: float) -> Turn:
-        """Identify; the answer says which firmware's commands set it up."""
-        self._fail_all("the board was set up anew")
-        self._lines.clear()
-        self._talk.clear()
-        self._settings, self._heard_s = settings, now_s
-        self._talk.ask(Ask(b"at+version\r\n", "version", timeout_s=1.0, tries=5))
-        return self._turn(now_s)
+    def _opening(self, settings: RadioSettings) -> Iterable[Ask]:  # noqa: ARG002 - the answer says which firmware's commands set it up
+        return (Ask(b"at+version\r\n", "version", timeout_s=1.0, tries=5),)
 
-    def feed(self, data: bytes, now_s: float, peer: object | None = None) -> Turn:  # noqa: ARG002 - the protocol's signature
-        """Take bytes as they came."""
-        self._heard_s = now_s
-        before = self._lines.too_long
-        for line in self._lines.feed(data):
-            self._line(line, now_s)
-        if self._lines.too_long > before:
-            self._out.trouble("line_too_long")
-        return self._turn(now_s)
+    def _sending(self, request: Transmit, settings: RadioSettings) -> Iterable[Ask]:
+        data = request.payload.hex().upper().encode()
+        patience_s = 3.0 + airtime_bound_s(settings, len(request.payload))
+        if self._major == 2:  # noqa: PLR2004 - the firmware's number
+            return (
+                Ask(b"at+rx_stop\r\n", "stop"),
+                Ask(b"at+txc=1,10," + data + b"\r\n", "send", patience_s, 1),
+            )
+        return (
+            Ask(b"at+set_config=lorap2p:transfer_mode:2\r\n", "set"),
+            Ask(b"at+send=lorap2p:" + data + b"\r\n", "send", patience_s, 1),
+        )
 
-    def transmit(self, request: Transmit, now_s: float) -> Turn:
-        """Send one packet, after those before it."""
-        why = refusal("a RAK811", self.capabilities, request)
-        if not why and request.settings is not None and request.settings != self._settings:
-            why = "a RAK811 sends only as it listens"
-        if not why and self._settings is None:
-            why = "the board is not set up yet"
-        if not why and len(self._queue) >= QUEUED_TRANSMITS:
-            why = "too many packets wait to be sent"
-        if why:
-            self._out.ended(request, TransmitOutcome.REFUSED, why)
-        else:
-            self._queue.append(request)
-        return self._turn(now_s)
-
-    def tick(self, now_s: float) -> Turn:
-        """Repeat what was not answered, ask a silent board, give a dead one up."""
-        if (line := self._talk.again(now_s)) is not None:
-            self._out.write(line)
-        elif (ask := self._talk.spent(now_s)) is not None:
-            self._unanswered(ask)
-        if self._in_air and now_s >= self._air_deadline_s:
-            self._sent(TransmitOutcome.FAILED, "the board did not say that it was sent")
-        if self._settings is not None and self._talk.idle and now_s - self._heard_s >= PING_S:
-            self._talk.ask(Ask(b"at+version\r\n", "ping"))
-        return self._turn(now_s)
+    def _after_sending(self, request: Transmit, settings: RadioSettings) -> Iterable[Ask]:  # noqa: ARG002 - the shape of all boards
+        return (_receive(self._major),)
 
     # --- what the board says -----------------------------------------------------------------
 
-    def _line(self, line: bytes, now_s: float) -> None:
+    def _take(self, line: bytes, now_s: float) -> None:
         flying = self._talk.flying
         what = flying.what if flying is not None else ""
         if b"at+recv=" in line:
@@ -196,7 +155,8 @@ class Rak811:
             self._talk.answered()
             self._done(what, now_s)
         elif b"Welcome to RAK811" in line or b"Initialization OK" in line:
-            self._rebooted(now_s)
+            if self._talk.idle:  # not at its start, nor after the work mode was set
+                self._rebooted(now_s)
         elif not line.lstrip().startswith((b"UART", b"LoRa work mode", b"Selected")):
             self._out.trouble("unexpected_line", line)
 
@@ -214,36 +174,25 @@ class Rak811:
             return
         if isinstance(received, Received):
             self._heard(received)
-        elif received.number == _SENT_EVENT and self._in_air:
+        elif received.number == _SENT_EVENT and self._air_until_s is not None:
             self._sent(TransmitOutcome.SENT)
-        elif received.number in {5, 100} and self._in_air:
+        elif received.number in {5, 100} and self._air_until_s is not None:
             self._sent(TransmitOutcome.FAILED, EVENTS[received.number])
         else:
             words = EVENTS.get(received.number, "not in the manual")
             self._out.trouble("board_event", f"{received.number}: {words}")
 
     def _heard(self, received: Received) -> None:
-        if not received.payload:
+        if received.payload:
+            self._hear(received.payload, received.rssi_dbm, received.snr_db)
+        else:
             self._out.trouble("empty_packet")
-            return
-        settings = self._settings
-        self._out.tell(
-            HeardFrame(
-                payload=received.payload,
-                rssi_dbm=received.rssi_dbm,
-                snr_db=received.snr_db,
-                frequency_hz=settings.frequency_hz if settings else None,
-                spreading_factor=settings.spreading_factor if settings else None,
-                bandwidth_hz=settings.bandwidth_hz if settings else None,
-            )
-        )
 
     def _done(self, what: str, now_s: float) -> None:
         if what == "receive":
             self._out.tell(Listening())
-        elif what == "send" and self._major == 2 and self._sending is not None:  # noqa: PLR2004 - the firmware's number
-            self._in_air = True
-            self._air_deadline_s = now_s + 2.0 + self._airtime_s(self._sending)
+        elif what == "send" and self._major == 2:  # noqa: PLR2004 - the firmware's number
+            self._wait_for_air(now_s)
         elif what == "send":
             self._sent(TransmitOutcome.SENT)
 
@@ -252,66 +201,6 @@ class Rak811:
             self._sent(TransmitOutcome.FAILED, words)
         elif ask.what not in {"stop", "ping"}:
             self._out.trouble("setting_refused", f"{ask.line.strip().decode()} {words}")
-
-    def _rebooted(self, now_s: float) -> None:
-        if self._settings is None or not self._talk.idle:
-            return  # its banner at start, or after the work mode was set
-        self._out.trouble("board_rebooted", "it is set up again")
-        turn = self.start(self._settings, now_s)
-        for event in turn.events:
-            self._out.tell(event)
-        for write in turn.writes:
-            self._out.write(write.data)
-
-    def _unanswered(self, ask: Ask) -> None:
-        if ask.what == "send":
-            self._sent(TransmitOutcome.FAILED, "the board did not answer")
-            return
-        self._talk.clear()
-        self._settings = None
-        self._fail_all("the board does not answer")
-        self._out.tell(BoardLost(f"no answer to `{ask.line.strip().decode()}`"))
-
-    # --- what is done about it ---------------------------------------------------------------
-
-    def _begin(self) -> None:
-        if self._settings is None or self._sending or not self._queue or not self._talk.idle:
-            return
-        self._sending = request = self._queue.popleft()
-        data = request.payload.hex().upper().encode()
-        patience_s = 3.0 + self._airtime_s(request)
-        if self._major == 2:  # noqa: PLR2004 - the firmware's number
-            self._talk.ask(
-                Ask(b"at+rx_stop\r\n", "stop"),
-                Ask(b"at+txc=1,10," + data + b"\r\n", "send", patience_s, 1),
-            )
-        else:
-            self._talk.ask(
-                Ask(b"at+set_config=lorap2p:transfer_mode:2\r\n", "set"),
-                Ask(b"at+send=lorap2p:" + data + b"\r\n", "send", patience_s, 1),
-            )
-
-    def _sent(self, outcome: TransmitOutcome, detail: str = "") -> None:
-        request, self._sending, self._in_air = self._sending, None, False
-        if request is not None:
-            self._out.ended(request, outcome, detail)
-            self._talk.ask(_receive(self._major))
-
-    def _airtime_s(self, request: Transmit) -> float:
-        return airtime_bound_s(self._settings, len(request.payload)) if self._settings else 0.0
-
-    def _fail_all(self, why: str) -> None:
-        waiting = [*([self._sending] if self._sending else []), *self._queue]
-        self._queue.clear()
-        self._sending, self._in_air = None, False
-        for request in waiting:
-            self._out.ended(request, TransmitOutcome.FAILED, why)
-
-    def _turn(self, now_s: float) -> Turn:
-        self._begin()
-        if (line := self._talk.next(now_s)) is not None:
-            self._out.write(line)
-        return self._out.take()
 
 
 def _receive(major: int) -> Ask:

@@ -17,28 +17,21 @@ the host.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.codecs.radio.commanded import Commanded
 from gateway.codecs.radio.contract import (
-    QUEUED_TRANSMITS,
     BoardInfo,
-    BoardLost,
-    Collected,
-    HeardFrame,
     Listening,
     RadioCapabilities,
     RadioSettings,
     Transmit,
     TransmitOutcome,
-    Turn,
     airtime_bound_s,
-    check_settings,
-    refusal,
 )
-from gateway.codecs.radio.conversation import Ask, Conversation
+from gateway.codecs.radio.conversation import Ask
 
-PING_S = 60.0
 LARGEST = 240
 PATIENCE_S = 1.0
 """How long the rest of a received packet may take: 250 characters need 22 ms at 115200 baud."""
@@ -177,7 +170,7 @@ class ReyaxStream:
         return b""
 
 
-class Reyax:
+class Reyax(Commanded[Packet | bytes]):
     """A dialect of `gateway.types.RadioDialect`.
 
     `address` and `network_id` are set when given; boards hear only their own network, and with an
@@ -193,102 +186,56 @@ class Reyax:
         raw=False,
     )
 
+    board, a_board, passed_over = "Reyax RYLR", "a Reyax board", "reyax_bad_packet"
+    ping = Ask(b"AT\r\n", "ping")
+
     def __init__(self, address: int | None = None, network_id: int | None = None) -> None:
+        self._stream = ReyaxStream()
+        super().__init__(self._stream)
         self._own = [
             *([f"AT+ADDRESS={address}"] if address is not None else []),
             *([f"AT+NETWORKID={network_id}"] if network_id is not None else []),
         ]
         self._network_id = network_id
-        self._stream = ReyaxStream()
-        self._talk = Conversation()
-        self._out = Collected()
-        self._settings: RadioSettings | None = None
-        self._queue: deque[Transmit] = deque()
-        self._sending: Transmit | None = None
-        self._heard_s = 0.0
 
-    def check(self, settings: RadioSettings) -> None:
-        """Raise ConfigError when the board cannot do what is asked."""
-        check_settings("Reyax RYLR", self.capabilities, settings)
+    # --- what it is asked --------------------------------------------------------------------
 
-    def start(self, settings: RadioSettings, now_s: float) -> Turn:
-        """Identify and set up; these boards receive whenever they do not send."""
-        self._fail_all("the board was set up anew")
-        self._stream.clear()
-        self._talk.clear()
-        self._settings, self._heard_s = settings, now_s
-        self._talk.ask(
+    def _opening(self, settings: RadioSettings) -> Iterable[Ask]:  # noqa: ARG002 - set once the version is known
+        return (
             Ask(b"AT\r\n", "hello", timeout_s=1.0, tries=5),
             Ask(b"AT+VER?\r\n", "version"),
         )
-        return self._turn(now_s)
 
-    def feed(self, data: bytes, now_s: float, peer: object | None = None) -> Turn:  # noqa: ARG002 - the protocol's signature
-        """Take bytes as they came."""
-        self._heard_s = now_s
-        before = self._stream.passed_over
-        self._take(self._stream.feed(data), before, now_s)
-        return self._turn(now_s)
+    def _sending(self, request: Transmit, settings: RadioSettings) -> Iterable[Ask]:
+        line = b"AT+SEND=%d,%d," % (request.destination, len(request.payload))
+        patience_s = 3.0 + airtime_bound_s(settings, len(request.payload) + 8)
+        return (Ask(line + request.payload + b"\r\n", "send", patience_s, 1),)
 
-    def transmit(self, request: Transmit, now_s: float) -> Turn:
-        """Send one packet to `request.destination`, after those before it."""
-        why = refusal("a Reyax board", self.capabilities, request)
-        if not why and (b"\r" in request.payload or b"\n" in request.payload):
-            why = "a Reyax board cannot send line ends: send the payload as text or hex"
-        if not why and request.settings is not None and request.settings != self._settings:
-            why = "a Reyax board sends only as it listens"
-        if not why and self._settings is None:
-            why = "the board is not set up yet"
-        if not why and len(self._queue) >= QUEUED_TRANSMITS:
-            why = "too many packets wait to be sent"
-        if why:
-            self._out.ended(request, TransmitOutcome.REFUSED, why)
-        else:
-            self._queue.append(request)
-        return self._turn(now_s)
+    def _why_not(self, request: Transmit) -> str:
+        if b"\r" in request.payload or b"\n" in request.payload:
+            return "a Reyax board cannot send line ends: send the payload as text or hex"
+        return ""
 
-    def tick(self, now_s: float) -> Turn:
-        """Repeat what was not answered, ask a silent board, give a dead one up."""
+    def _time_passes(self, now_s: float) -> None:
         if self._stream.waits and now_s - self._heard_s >= PATIENCE_S:
             before = self._stream.passed_over
-            self._take(self._stream.give_up(), before, now_s)
-        if (line := self._talk.again(now_s)) is not None:
-            self._out.write(line)
-        elif (ask := self._talk.spent(now_s)) is not None:
-            self._unanswered(ask)
-        if self._settings is not None and self._talk.idle and now_s - self._heard_s >= PING_S:
-            self._talk.ask(Ask(b"AT\r\n", "ping"))
-        return self._turn(now_s)
+            self._take_all(self._stream.give_up(), before, now_s)
 
-    def _take(self, items: list[Packet | bytes], passed_over: int, now_s: float) -> None:
-        for _ in range(passed_over, self._stream.passed_over):
-            self._out.trouble("reyax_bad_packet")
-        for item in items:
-            if isinstance(item, Packet):
-                self._heard(item)
-            else:
-                self._line(item, now_s)
+    # --- what the board says -----------------------------------------------------------------
 
-    def _heard(self, packet: Packet) -> None:
-        settings = self._settings
-        self._out.tell(
-            HeardFrame(
-                payload=packet.data,
-                rssi_dbm=packet.rssi_dbm,
-                snr_db=packet.snr_db,
-                frequency_hz=settings.frequency_hz if settings else None,
-                spreading_factor=settings.spreading_factor if settings else None,
-                bandwidth_hz=settings.bandwidth_hz if settings else None,
-                sender=packet.address,
-            )
-        )
+    def _take(self, item: Packet | bytes, now_s: float) -> None:
+        if isinstance(item, Packet):
+            self._hear(item.data, item.rssi_dbm, item.snr_db, item.address)
+        else:
+            self._line(item, now_s)
 
     def _line(self, line: bytes, now_s: float) -> None:
         flying = self._talk.flying
         if (at := line.rfind(b"+ERR=")) >= 0 and line[at + 5 :].isdigit():
             self._error(int(line[at + 5 :][:3]), flying)
         elif line.endswith(b"+READY"):
-            self._ready_unasked(now_s)
+            if self._talk.idle:  # not the word of one that was just opened
+                self._rebooted(now_s)
         elif flying is not None and flying.what == "version" and b"+VER=" in line:
             self._talk.answered()
             _, _, version = line.partition(b"+VER=")
@@ -325,48 +272,6 @@ class Reyax:
         lines = [*_setup(self._settings, preamble), *self._own]
         self._talk.ask(*(Ask(line.encode() + b"\r\n", "set") for line in lines))
         self._talk.ask(Ask(b"AT\r\n", "listening"))
-
-    def _ready_unasked(self, now_s: float) -> None:
-        if self._settings is not None and self._talk.idle:
-            self._out.trouble("board_rebooted", "it may have forgotten its settings")
-            turn = self.start(self._settings, now_s)
-            for event in turn.events:
-                self._out.tell(event)
-            for write in turn.writes:
-                self._out.write(write.data)
-
-    def _unanswered(self, ask: Ask) -> None:
-        if ask.what == "send":
-            self._sent(TransmitOutcome.FAILED, "the board did not answer")
-            return
-        self._talk.clear()
-        self._settings = None
-        self._fail_all("the board does not answer")
-        self._out.tell(BoardLost(f"no answer to `{ask.line.strip().decode()}`"))
-
-    def _begin(self) -> None:
-        if self._settings is None or self._sending or not self._queue or not self._talk.idle:
-            return
-        self._sending = request = self._queue.popleft()
-        line = b"AT+SEND=%d,%d," % (request.destination, len(request.payload))
-        patience_s = 3.0 + airtime_bound_s(self._settings, len(request.payload) + 8)
-        self._talk.ask(Ask(line + request.payload + b"\r\n", "send", patience_s, 1))
-
-    def _sent(self, outcome: TransmitOutcome, detail: str = "") -> None:
-        if self._sending is not None:
-            self._out.ended(self._sending, outcome, detail)
-        self._sending = None
-
-    def _fail_all(self, why: str) -> None:
-        self._sent(TransmitOutcome.FAILED, why)
-        while self._queue:
-            self._out.ended(self._queue.popleft(), TransmitOutcome.FAILED, why)
-
-    def _turn(self, now_s: float) -> Turn:
-        self._begin()
-        if (line := self._talk.next(now_s)) is not None:
-            self._out.write(line)
-        return self._out.take()
 
 
 def preamble_of(board: str, network_id: int | None, wanted: int) -> int:

@@ -18,125 +18,86 @@ asked for before that, because the next packet would overwrite them. The board i
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections.abc import Iterable
 
+from gateway.codecs.radio.commanded import Commanded
 from gateway.codecs.radio.contract import (
-    QUEUED_TRANSMITS,
     BoardInfo,
-    BoardLost,
-    Collected,
-    HeardFrame,
     Listening,
     RadioCapabilities,
     RadioSettings,
     Transmit,
     TransmitOutcome,
-    Turn,
-    airtime_bound_s,
-    check_settings,
-    refusal,
 )
-from gateway.codecs.radio.conversation import Ask, Conversation, Lines
-
-PING_S = 60.0
-"""Silence after which the board is asked whether it is still there."""
+from gateway.codecs.radio.conversation import Ask, Lines
 
 _VERSION = re.compile(rb"(RN2\d{3}A?) (\d+\.\d+\.\d+\S*)( .*)?$")
 _HEARD = re.compile(rb"radio_rx +([0-9A-Fa-f]*)$")
 _NUMBER = re.compile(rb"-?\d{1,4}$")
+_RECEIVE = Ask(b"radio rx 0\r\n", "receive")
 
 
-class Rn2483:
+class Rn2483(Commanded[bytes]):
     """A dialect of `gateway.types.RadioDialect`."""
 
     name = "rn2483"
     capabilities = RadioCapabilities(
         inverts_iq=True, bandwidths_hz=frozenset({125_000, 250_000, 500_000})
     )
+    board, a_board, passed_over = "RN2483", "an RN2483", "line_too_long"
+    ping = Ask(b"radio get wdt\r\n", "ping")
+    sends_otherwise = True
 
     def __init__(self) -> None:
-        self._lines = Lines()
-        self._talk = Conversation()
-        self._out = Collected()
-        self._settings: RadioSettings | None = None
+        super().__init__(Lines())
         self._payload: bytes | None = None
         self._rssi_dbm: float | None = None
-        self._queue: deque[Transmit] = deque()
-        self._sending: Transmit | None = None
-        self._in_air = False
-        self._radio_deadline_s = 0.0
-        self._heard_s = 0.0
         self._rearm_s: float | None = None
 
-    def check(self, settings: RadioSettings) -> None:
-        """Raise ConfigError when the board cannot do what is asked."""
-        check_settings("RN2483", self.capabilities, settings)
+    # --- what it is asked --------------------------------------------------------------------
 
-    def start(self, settings: RadioSettings, now_s: float) -> Turn:
-        """Identify, quiet the LoRaWAN stack, set up, receive."""
-        self._fail_all("the board was set up anew")
-        self._lines.clear()
-        self._talk.clear()
-        self._settings, self._payload, self._rearm_s = settings, None, None
-        self._heard_s = now_s
-        self._talk.ask(
+    def _opening(self, settings: RadioSettings) -> Iterable[Ask]:
+        self._payload = self._rearm_s = None
+        return (
             Ask(b"\r\nsys get ver\r\n", "version", timeout_s=1.0, tries=5),
             Ask(b"radio rxstop\r\n", "rxstop"),
             Ask(b"mac pause\r\n", "pause"),
             Ask(b"radio set mod lora\r\n", "set"),
             Ask(b"radio set wdt 0\r\n", "set"),
             *(Ask(line, "set") for line in _setup(settings)),
-            Ask(b"radio rx 0\r\n", "receive"),
+            _RECEIVE,
         )
-        return self._turn(now_s)
 
-    def feed(self, data: bytes, now_s: float, peer: object | None = None) -> Turn:  # noqa: ARG002 - the protocol's signature
-        """Take bytes as they came."""
-        self._heard_s = now_s
-        before = self._lines.too_long
-        for line in self._lines.feed(data):
-            self._line(line, now_s)
-        if self._lines.too_long > before:
-            self._out.trouble("line_too_long")
-        return self._turn(now_s)
+    def _sending(self, request: Transmit, settings: RadioSettings) -> Iterable[Ask]:
+        data = request.payload.hex().upper().encode()
+        return (
+            Ask(b"radio rxstop\r\n", "rxstop"),
+            *(Ask(line, "set") for line in _changes(settings, request.settings or settings)),
+            Ask(b"radio tx " + data + b"\r\n", "send", 3.0, 1),
+        )
 
-    def transmit(self, request: Transmit, now_s: float) -> Turn:
-        """Send one packet, after those before it."""
-        why = refusal("an RN2483", self.capabilities, request)
-        if not why and self._settings is None:
-            why = "the board is not set up yet"
-        if not why and len(self._queue) >= QUEUED_TRANSMITS:
-            why = "too many packets wait to be sent"
-        if why:
-            self._out.ended(request, TransmitOutcome.REFUSED, why)
-        else:
-            self._queue.append(request)
-        return self._turn(now_s)
+    def _after_sending(self, request: Transmit, settings: RadioSettings) -> Iterable[Ask]:
+        self._talk.drop("receive")
+        back = _changes(request.settings or settings, settings)
+        return (*(Ask(line, "set") for line in back), _RECEIVE)
 
-    def tick(self, now_s: float) -> Turn:
-        """Repeat what was not answered, ask a silent board, give a dead one up."""
-        if (line := self._talk.again(now_s)) is not None:
-            self._out.write(line)
-        elif (ask := self._talk.spent(now_s)) is not None:
-            self._unanswered(ask)
-        if self._in_air and now_s >= self._radio_deadline_s:
-            self._sent(TransmitOutcome.FAILED, "the board did not say that it was sent")
+    def _may_send(self) -> bool:
+        return super()._may_send() and self._payload is None
+
+    def _time_passes(self, now_s: float) -> None:
         if self._rearm_s is not None and now_s >= self._rearm_s:
             self._rearm_s = None
-            self._talk.ask(Ask(b"radio rxstop\r\n", "rxstop"), Ask(b"radio rx 0\r\n", "receive"))
-        if self._settings is not None and self._talk.idle and now_s - self._heard_s >= PING_S:
-            self._talk.ask(Ask(b"radio get wdt\r\n", "ping"))
-        return self._turn(now_s)
+            self._talk.ask(Ask(b"radio rxstop\r\n", "rxstop"), _RECEIVE)
 
     # --- what the board says -----------------------------------------------------------------
 
-    def _line(self, line: bytes, now_s: float) -> None:
+    def _take(self, line: bytes, now_s: float) -> None:
         if (found := _VERSION.search(line)) is not None:
             self._version(found, now_s)
         elif b"radio_rx" in line:
             self._heard(line)
         elif line.endswith(b"radio_tx_ok"):
-            if self._in_air:
+            if self._air_until_s is not None:
                 self._sent(TransmitOutcome.SENT)
         elif line.endswith(b"radio_err"):
             self._radio_err()
@@ -150,16 +111,6 @@ class Rn2483:
             self._out.tell(BoardInfo(found[1].decode(), found[2].decode("ascii", "replace")))
         else:
             self._rebooted(now_s)  # its banner, unasked
-
-    def _rebooted(self, now_s: float) -> None:
-        if self._settings is None:
-            return
-        self._out.trouble("board_rebooted", "it has forgotten its settings")
-        turn = self.start(self._settings, now_s)
-        for event in turn.events:
-            self._out.tell(event)
-        for write in turn.writes:
-            self._out.write(write.data)
 
     def _heard(self, line: bytes) -> None:
         found = _HEARD.search(line)
@@ -177,7 +128,7 @@ class Rn2483:
         self._rearm()
 
     def _radio_err(self) -> None:
-        if self._in_air:
+        if self._air_until_s is not None:
             self._sent(TransmitOutcome.FAILED, "radio_err")
         else:
             self._out.trouble("crc_error", "radio_err")
@@ -197,7 +148,7 @@ class Rn2483:
             self._talk.answered()
             if int(line) != 0:  # we set the watchdog to 0; after a reset it is 15000
                 self._rebooted(now_s)
-        elif what in {"set", "rxstop", "receive", "tx"} and (good or refused):
+        elif what in {"set", "rxstop", "receive", "send"} and (good or refused):
             self._talk.answered()
             self._done(what, flying, line, now_s, good=good)
         else:
@@ -215,84 +166,28 @@ class Rn2483:
                 self._out.tell(Listening())
             else:
                 self._rearm_s = now_s + 1.0
-        elif what == "tx":
-            if good and self._sending is not None and self._settings is not None:
-                self._in_air = True
-                used = self._sending.settings or self._settings
-                size = len(self._sending.payload)
-                self._radio_deadline_s = now_s + 2.0 + airtime_bound_s(used, size)
-            else:
-                self._sent(TransmitOutcome.FAILED, f"the board says {line[-40:].decode('latin-1')}")
+        elif what == "send" and good:
+            self._wait_for_air(now_s)
+        elif what == "send":
+            self._sent(TransmitOutcome.FAILED, f"the board says {line[-40:].decode('latin-1')}")
         elif what == "set" and not good and ask is not None:
             self._out.trouble("setting_refused", ask.line.strip().decode())
 
     def _unanswered(self, ask: Ask) -> None:
         if ask.what in {"rssi", "snr"}:
             self._measured(ask.what, None)
-        elif ask.what == "tx":
-            self._sent(TransmitOutcome.FAILED, "the board did not answer")
         else:
-            self._talk.clear()
-            self._settings = None
-            self._fail_all("the board does not answer")
-            self._out.tell(BoardLost(f"no answer to `{ask.line.strip().decode()}`"))
-
-    # --- what is done about it ---------------------------------------------------------------
+            super()._unanswered(ask)
 
     def _deliver(self, snr_db: float | None) -> None:
-        if self._payload is None or self._settings is None:
-            return
-        self._out.tell(
-            HeardFrame(
-                payload=self._payload,
-                rssi_dbm=self._rssi_dbm,
-                snr_db=snr_db,
-                frequency_hz=self._settings.frequency_hz,
-                spreading_factor=self._settings.spreading_factor,
-                bandwidth_hz=self._settings.bandwidth_hz,
-            )
-        )
-        self._payload = self._rssi_dbm = None
+        if self._payload is not None and self._settings is not None:
+            self._hear(self._payload, self._rssi_dbm, snr_db)
+            self._payload = self._rssi_dbm = None
 
     def _rearm(self) -> None:
-        if self._sending is None and self._settings is not None:
+        if self._outgoing.current is None and self._settings is not None:
             self._talk.drop("receive")
-            self._talk.ask(Ask(b"radio rx 0\r\n", "receive"))
-
-    def _begin(self) -> None:
-        if self._settings is None or self._sending is not None or not self._queue:
-            return
-        if not self._talk.idle or self._payload is not None:
-            return
-        self._sending = request = self._queue.popleft()
-        self._talk.ask(
-            Ask(b"radio rxstop\r\n", "rxstop"),
-            *(Ask(line, "set") for line in _changes(self._settings, request.settings)),
-            Ask(b"radio tx " + request.payload.hex().upper().encode() + b"\r\n", "tx", 3.0, 1),
-        )
-
-    def _sent(self, outcome: TransmitOutcome, detail: str = "") -> None:
-        request, self._sending, self._in_air = self._sending, None, False
-        if request is None or self._settings is None:
-            return
-        self._out.ended(request, outcome, detail)
-        if request.settings is not None:
-            back = _changes(request.settings, self._settings)
-            self._talk.ask(*(Ask(line, "set") for line in back))
-        self._rearm()
-
-    def _fail_all(self, why: str) -> None:
-        waiting = [*([self._sending] if self._sending else []), *self._queue]
-        self._queue.clear()
-        self._sending, self._in_air = None, False
-        for request in waiting:
-            self._out.ended(request, TransmitOutcome.FAILED, why)
-
-    def _turn(self, now_s: float) -> Turn:
-        self._begin()
-        if (line := self._talk.next(now_s)) is not None:
-            self._out.write(line)
-        return self._out.take()
+            self._talk.ask(_RECEIVE)
 
 
 def _setup(settings: RadioSettings) -> list[bytes]:
@@ -311,9 +206,7 @@ def _setup(settings: RadioSettings) -> list[bytes]:
     return [f"radio set {key} {value}\r\n".encode() for key, value in facts.items()]
 
 
-def _changes(before: RadioSettings, after: RadioSettings | None) -> list[bytes]:
+def _changes(before: RadioSettings, after: RadioSettings) -> list[bytes]:
     """Return only the commands in which two settings differ."""
-    if after is None:
-        return []
     had = set(_setup(before))
     return [line for line in _setup(after) if line not in had]

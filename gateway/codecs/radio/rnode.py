@@ -22,27 +22,18 @@ checksum on the wire to the host; packets with a wrong one of their own the firm
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
 
+from gateway.codecs.radio.commanded import Commanded
 from gateway.codecs.radio.contract import (
-    QUEUED_TRANSMITS,
     BoardInfo,
-    BoardLost,
-    Collected,
-    HeardFrame,
     Listening,
     RadioCapabilities,
     RadioSettings,
-    Transmit,
     TransmitOutcome,
-    Turn,
-    check_settings,
-    refusal,
 )
-from gateway.codecs.radio.conversation import Ask, Conversation
+from gateway.codecs.radio.conversation import Ask
 from gateway.codecs.radio.kiss import KissStream, wrap
-
-PING_S = 60.0
 
 DATA, FREQUENCY, BANDWIDTH, POWER, SPREADING, CODING = 0x00, 0x01, 0x02, 0x03, 0x04, 0x05
 RADIO_STATE, DETECT, PROMISCUOUS, READY = 0x06, 0x08, 0x0E, 0x0F
@@ -62,81 +53,48 @@ ERRORS = {
 _SETTINGS = (FREQUENCY, BANDWIDTH, POWER, SPREADING, CODING, RADIO_STATE, PROMISCUOUS)
 
 
-class RNode:
-    """A dialect of `gateway.types.RadioDialect`."""
+class RNode(Commanded[bytes]):
+    """A dialect of `gateway.types.RadioDialect`.
+
+    `SENT` says that the board took the packet: it tells nothing afterwards.
+    """
 
     name = "rnode"
     capabilities = RadioCapabilities(sync_words=frozenset({0x12}), spreading_factors=(5, 12))
+    board, a_board, passed_over = "RNode", "an RNode", "kiss_bad_frame"
+    ping = Ask(wrap(DETECT, bytes((DETECT_REQUEST,))), "ping")
 
     def __init__(self) -> None:
-        self._stream = KissStream()
-        self._talk = Conversation()
-        self._out = Collected()
-        self._settings: RadioSettings | None = None
+        super().__init__(KissStream())
         self._wanted: dict[int, bytes] = {}
         self._rssi_dbm: float | None = None
         self._snr_db: float | None = None
-        self._queue: deque[Transmit] = deque()
         self._listens = False
-        self._heard_s = 0.0
 
-    def check(self, settings: RadioSettings) -> None:
-        """Raise ConfigError when the board cannot do what is asked."""
-        check_settings("RNode", self.capabilities, settings)
+    # --- what it is asked --------------------------------------------------------------------
 
-    def start(self, settings: RadioSettings, now_s: float) -> Turn:
-        """Detect, set up, then take packets as they are on the air."""
-        self._fail_all("the board was set up anew")
-        self._stream.clear()
-        self._talk.clear()
-        self._settings, self._heard_s, self._listens = settings, now_s, False
+    def _opening(self, settings: RadioSettings) -> Iterable[Ask]:
+        self._listens = False
         self._rssi_dbm = self._snr_db = None
         self._wanted = _setup(settings)
-        self._talk.ask(
+        return (
             Ask(wrap(DETECT, bytes((DETECT_REQUEST,))), "detect", timeout_s=1.0, tries=5),
             Ask(wrap(FIRMWARE, b"\x00"), "firmware"),
             *(Ask(wrap(command, value), _name(command)) for command, value in self._wanted.items()),
         )
-        return self._turn(now_s)
 
-    def feed(self, data: bytes, now_s: float, peer: object | None = None) -> Turn:  # noqa: ARG002 - the protocol's signature
-        """Take bytes as they came."""
-        self._heard_s = now_s
-        before = self._stream.passed_over
-        for frame in self._stream.feed(data):
-            self._frame(frame[0], frame[1:], now_s)
-        for _ in range(before, self._stream.passed_over):
-            self._out.trouble("kiss_bad_frame")
-        return self._turn(now_s)
+    def _is_set_up(self) -> bool:
+        return self._listens
 
-    def transmit(self, request: Transmit, now_s: float) -> Turn:
-        """Send one packet. `SENT` says that the board took it: it tells nothing afterwards."""
-        why = refusal("an RNode", self.capabilities, request)
-        if not why and request.settings is not None and request.settings != self._settings:
-            why = "an RNode sends only as it listens"
-        if not why and not self._listens:
-            why = "the board is not set up yet"
-        if not why and len(self._queue) >= QUEUED_TRANSMITS:
-            why = "too many packets wait to be sent"
-        if why:
-            self._out.ended(request, TransmitOutcome.REFUSED, why)
-        else:
-            self._queue.append(request)
-        return self._turn(now_s)
-
-    def tick(self, now_s: float) -> Turn:
-        """Repeat what was not answered, ask a silent board, give a dead one up."""
-        if (line := self._talk.again(now_s)) is not None:
-            self._out.write(line)
-        elif (ask := self._talk.spent(now_s)) is not None:
-            self._unanswered(ask)
-        if self._settings is not None and self._talk.idle and now_s - self._heard_s >= PING_S:
-            self._talk.ask(Ask(wrap(DETECT, bytes((DETECT_REQUEST,))), "ping"))
-        return self._turn(now_s)
+    def _begin(self) -> None:
+        while self._listens and (request := self._outgoing.begin()) is not None:
+            self._out.write(wrap(DATA, request.payload))
+            self._sent(TransmitOutcome.SENT, "handed to the board")
 
     # --- what the board says -----------------------------------------------------------------
 
-    def _frame(self, command: int, data: bytes, now_s: float) -> None:
+    def _take(self, frame: bytes, now_s: float) -> None:
+        command, data = frame[0], frame[1:]
         if command == RSSI and len(data) == 1:
             self._rssi_dbm = float(data[0] - RSSI_OFFSET_DB)
         elif command == SNR and len(data) == 1:
@@ -148,7 +106,8 @@ class RNode:
         elif command == FIRMWARE and len(data) == 2:  # noqa: PLR2004 - major and minor
             self._firmware(data)
         elif command == RESET and data == bytes((RESET_DONE,)):
-            self._rebooted(now_s)
+            if self._talk.idle:  # not the answer to its opening
+                self._rebooted(now_s)
         elif command == ERROR:
             number = data[0] if data else 0
             self._out.trouble("board_error", f"{number}: {ERRORS.get(number, 'unknown')}")
@@ -159,20 +118,10 @@ class RNode:
     def _heard(self, data: bytes) -> None:
         rssi_dbm, snr_db = self._rssi_dbm, self._snr_db
         self._rssi_dbm = self._snr_db = None
-        settings = self._settings
-        if not 0 < len(data) <= self.capabilities.largest:
+        if 0 < len(data) <= self.capabilities.largest:
+            self._hear(data, rssi_dbm, snr_db)
+        else:
             self._out.trouble("rnode_bad_length", f"{len(data)} bytes")
-            return
-        self._out.tell(
-            HeardFrame(
-                payload=data,
-                rssi_dbm=rssi_dbm,
-                snr_db=snr_db,
-                frequency_hz=settings.frequency_hz if settings else None,
-                spreading_factor=settings.spreading_factor if settings else None,
-                bandwidth_hz=settings.bandwidth_hz if settings else None,
-            )
-        )
 
     def _detected(self, data: bytes) -> None:
         flying = self._talk.flying
@@ -198,40 +147,15 @@ class RNode:
             self._listens = True
             self._out.tell(Listening())
 
-    def _rebooted(self, now_s: float) -> None:
-        if self._settings is None or not self._talk.idle:
-            return  # the answer to its opening
-        self._out.trouble("board_rebooted", "it is set up again")
-        turn = self.start(self._settings, now_s)
-        for event in turn.events:
-            self._out.tell(event)
-        for write in turn.writes:
-            self._out.write(write.data)
-
     def _unanswered(self, ask: Ask) -> None:
-        if ask.what in {"power", "promiscuous"}:  # some ports do not echo these
-            self._out.trouble("setting_not_echoed", ask.what)
-            if ask.what == "promiscuous":
-                self._listens = True
-                self._out.tell(Listening())
+        if ask.what not in {"power", "promiscuous"}:
+            self._listens = False
+            self._lost(ask.what)
             return
-        self._talk.clear()
-        self._settings, self._listens = None, False
-        self._fail_all("the board does not answer")
-        self._out.tell(BoardLost(f"no answer to `{ask.what}`"))
-
-    def _fail_all(self, why: str) -> None:
-        while self._queue:
-            self._out.ended(self._queue.popleft(), TransmitOutcome.FAILED, why)
-
-    def _turn(self, now_s: float) -> Turn:
-        while self._listens and self._queue:
-            request = self._queue.popleft()
-            self._out.write(wrap(DATA, request.payload))
-            self._out.ended(request, TransmitOutcome.SENT, "handed to the board")
-        if (line := self._talk.next(now_s)) is not None:
-            self._out.write(line)
-        return self._out.take()
+        self._out.trouble("setting_not_echoed", ask.what)  # some ports do not
+        if ask.what == "promiscuous":
+            self._listens = True
+            self._out.tell(Listening())
 
 
 def _name(command: int) -> str:

@@ -24,6 +24,7 @@ from gateway.codecs.radio.contract import (
     Collected,
     HeardFrame,
     Listening,
+    NotCancelled,
     RadioCapabilities,
     RadioSettings,
     Transmit,
@@ -32,13 +33,14 @@ from gateway.codecs.radio.contract import (
     refusal,
 )
 from gateway.codecs.radio.counter import WRAP, Unwrapped
+from gateway.codecs.radio.outgoing import NO_SUCH_PACKET
 from gateway.codecs.radio.semtech_models import (
     read_base64,
     read_data_rate,
     read_packet,
     write_data_rate,
 )
-from gateway.errors import BadInput
+from gateway.errors import BadInput, ConfigError
 
 PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_RESP, PULL_ACK, TX_ACK = range(6)
 VERSIONS = frozenset({1, 2})
@@ -95,7 +97,12 @@ class SemtechUdp:
         self._last_heard: deque[str] = deque(maxlen=1)
 
     def check(self, settings: RadioSettings) -> None:
-        """Take anything: what the concentrator hears is in the forwarder's own settings."""
+        """Take anything but turns: what the concentrator hears is in the forwarder's settings."""
+        if settings.turns is not None:
+            raise ConfigError(
+                "packet forwarder: a concentrator hears all its channels at once; let it take no"
+                " turns, and set its channels in the forwarder's own settings."
+            )
 
     def start(self, settings: RadioSettings, now_s: float) -> Turn:  # noqa: ARG002 - the protocol's signature
         """Forget every forwarder; they speak first."""
@@ -139,6 +146,13 @@ class SemtechUdp:
         )
         acknowledges = gateway.version > 1
         self._open[self._token] = _Sent(request, now_s + TX_ACK_S, acknowledges)
+        return self._out.take()
+
+    def cancel(self, id_: str, now_s: float) -> Turn:  # noqa: ARG002 - the protocol's signature
+        """Say that it cannot be done: the protocol has no message to take a packet back."""
+        known = any(sent.request.id == id_ for sent in self._open.values())
+        why = "a packet forwarder takes no packet back" if known else NO_SUCH_PACKET
+        self._out.tell(NotCancelled(id_, why))
         return self._out.take()
 
     def tick(self, now_s: float) -> Turn:

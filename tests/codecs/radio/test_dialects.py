@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.codecs.radio import (
     DIALECTS,
     Board,
+    Rak811,
     Reyax,
     Rn2483,
     RNode,
@@ -21,9 +24,11 @@ from gateway.codecs.radio import (
 )
 from gateway.codecs.radio.contract import (
     HeardFrame,
+    Hop,
     RadioDialect,
     RadioSettings,
     RadioTrouble,
+    Scan,
     Transmit,
     TransmitOutcome,
     Transmitted,
@@ -34,10 +39,14 @@ from gateway.codecs.radio.counter import Unwrapped
 from gateway.codecs.radio.rak811 import Event, Received, read_recv
 from gateway.codecs.radio.reyax import Packet, ReyaxStream, preamble_of
 from gateway.codecs.radio.semtech_models import read_base64, read_data_rate
+from gateway.codecs.radio.turns import cost_of, heard_share, preamble_for_all
 from gateway.errors import BadInput, ConfigError
 
 LORAWAN = RadioSettings(868_100_000)
 PRIVATE = RadioSettings(868_100_000, sync_word=0x12)
+HZ = 868_100_000
+HOP = Hop((HZ, 868_300_000))
+SCAN = Scan((7, 8))
 
 
 def heard(dialect: RadioDialect, data: bytes, now_s: float = 1.0) -> list[HeardFrame]:
@@ -217,6 +226,22 @@ def test_forwarders_beyond_the_bound_replace_the_oldest() -> None:
     assert len(forwarder._gateways) == 64
 
 
+@pytest.mark.parametrize(
+    ("dialect", "line"),
+    [
+        (Reyax(), b"+RCV=7,1,x,999,-999\r\n"),
+        (Rak811(), b"at+recv=999999,-99999,1:78\r\n"),
+    ],
+)
+def test_a_signal_that_cannot_be_costs_itself_and_not_the_packet(
+    dialect: RadioDialect, line: bytes
+) -> None:
+    dialect.start(replace(PRIVATE, sync_word=0x34), 0.0)
+    (frame,) = heard(dialect, line)
+    assert (frame.payload, frame.rssi_dbm, frame.snr_db) == (b"x", None, None)
+    assert read_heard(write_heard(frame)) == frame
+
+
 # --- shared ----------------------------------------------------------------------------------
 
 
@@ -226,7 +251,7 @@ def test_lines_are_cut_at_any_ending_and_bounded() -> None:
     assert list(lines.feed(b"e\n" + b"x" * 1000)) == [b"de"]
     assert len(lines._held) == 0
     assert list(lines.feed(b"more\nf\n")) == [b"f"]
-    assert lines.too_long == 1
+    assert lines.passed_over == 1
 
 
 def test_commands_wait_for_the_one_in_flight_and_are_repeated() -> None:
@@ -310,6 +335,17 @@ def test_another_body_is_refused(body: bytes) -> None:
         (Rn2483(), RadioSettings(868_100_000, bandwidth_hz=62_500), "125000, 250000, 500000"),
         (Board(), RadioSettings(2_400_000_000), "137 to 1020 MHz"),
         (Board(), RadioSettings(868_100_000, spreading_factor=6), "it has 7 to 12"),
+        (Rn2483(), replace(LORAWAN, turns=HOP), "cannot hop over frequencies"),
+        (Rak811(), replace(LORAWAN, turns=HOP), "on 868100000 Hz alone"),
+        (RNode(), replace(PRIVATE, turns=SCAN), "cannot scan"),
+        (Reyax(), replace(PRIVATE, turns=SCAN), "to SF7 alone"),
+        (SemtechUdp(), replace(LORAWAN, turns=HOP), "all its channels at once"),
+        (Board(), replace(LORAWAN, turns=Hop(tuple(HZ + n for n in range(9)))), "at most 8"),
+        (Board(), replace(LORAWAN, turns=Hop(HOP.frequencies_hz, 9)), "it has 10 to 60000"),
+        (Board(), replace(LORAWAN, turns=Hop((HZ, 2_400_000_000))), "137 to 1020 MHz"),
+        (Board(), RadioSettings(868_500_000, turns=HOP), "868500000 Hz is not among"),
+        (Board(), replace(LORAWAN, turns=Scan((6, 7))), "it has 7 to 12"),
+        (Board(), replace(LORAWAN, turns=Scan((8, 9))), "SF7 is not among"),
     ],
 )
 def test_what_a_board_cannot_do_is_said_before_it_is_tried(
@@ -350,3 +386,43 @@ def test_the_airtime_bound_is_above_the_datasheets_figure() -> None:
 def test_settings_outside_lora_are_no_settings() -> None:
     with pytest.raises(ValueError, match="spreading_factor = 13"):
         RadioSettings(868_100_000, spreading_factor=13)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Hop((HZ,)), "two or more"),
+        (lambda: Hop((HZ, HZ)), "all different"),
+        (lambda: Hop((HZ, 1)), "1 is not within"),
+        (lambda: Hop((HZ, HZ + 1), 0), "dwell_ms = 0"),
+        (lambda: Scan((7,)), "two or more"),
+        (lambda: Scan((7, 13)), "13 is not within"),
+    ],
+)
+def test_turns_that_are_none_are_refused(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_what_taking_turns_misses_is_said_in_figures() -> None:
+    assert cost_of(LORAWAN) == ""
+    assert heard_share(LORAWAN, 7) == 1
+    assert cost_of(replace(LORAWAN, turns=HOP)) == (
+        "hopping over 2 frequencies hears about 1 packet in 2"
+    )
+    assert cost_of(replace(LORAWAN, turns=SCAN)) == (
+        "scanning finds about 13% of SF7, 25% of SF8 with preambles of 8 symbols;"
+        " 15 symbols find all"
+    )
+
+
+@given(st.sets(st.integers(7, 12), min_size=2), st.sampled_from([125_000, 250_000, 500_000]))
+def test_the_preamble_said_to_be_enough_is_and_no_shorter_one(
+    factors: set[int], bandwidth_hz: int
+) -> None:
+    scan = Scan(tuple(factors))
+    wide = replace(LORAWAN, bandwidth_hz=bandwidth_hz, turns=scan)
+    enough = replace(wide, preamble=preamble_for_all(wide, scan))
+    assert all(heard_share(enough, factor) == 1 for factor in factors)
+    assert cost_of(enough) == ""
+    assert heard_share(replace(enough, preamble=enough.preamble - 1), min(factors)) < 1
