@@ -39,26 +39,18 @@ def figures(record_testsuite_property: Callable[[str, object], None]) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    """Give one broker for a module's tests."""
+def settle(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settle]:
+    """Give a function that makes a gateway, its broker and board; no radio is ever misused."""
     if PROGRAM is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
-    one = Mosquitto(tmp_path_factory.mktemp("broker"), OPEN_SETTINGS)
-    one.start()
-    yield one
-    one.kill()
-
-
-@pytest.fixture(scope="module")
-def settle(
-    build: Path, broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settle]:
-    """Give a function that makes a gateway and its board; no radio was misused afterwards."""
     boards: list[OnAir] = []
     with ExitStack() as after:
 
         def make_farm(radio: str = "", more: str = "") -> tuple[Farm, OnAir]:
             folder = tmp_path_factory.mktemp("farm")
+            broker = Mosquitto(folder / "broker", OPEN_SETTINGS)
+            after.callback(broker.kill)
+            broker.start()
             air = after.enter_context(closing(OnAir(folder / "board", build)))
             boards.append(air)
             settings = BOARD.format(port=air.port) + radio
