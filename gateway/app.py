@@ -293,15 +293,17 @@ class Daemon:
 
     async def _reload_devices(self) -> None:
         """Take up devices that were registered or removed, without a restart."""
-        assembly = self._assembly
-        version = assembly.store.radio_version()
+        assembly, store = self._assembly, self._assembly.store
+        version: int | None = None  # it may have changed since it was read at the start
         while True:
             await asyncio.sleep(REGISTER_S)
             try:
-                now = assembly.store.radio_version()
+                now = store.radio_version()
                 if now == version:
                     continue
-                changes = assembly.network.take_up(registered(assembly.store))
+                changes = assembly.network.take_up(
+                    registered(store), store.radio_sessions(), store.radio_counters()
+                )
             except (StoreError, BadInput) as error:
                 assembly.telemetry.trouble("register_unreadable", error)
                 continue

@@ -114,18 +114,25 @@ class Roster:
         sessions: Iterable[SessionRecord] = (),
         counters: Iterable[CounterRecord] = (),
     ) -> Changes:
-        """Take the registry as it is now; `sessions` and `counters` are what was stored, at first.
+        """Take the registry as it is now; `sessions` and `counters` are what is stored.
 
-        What is stored of a device that is not registered is left alone: it may come back.
+        What is stored counts for a device that is new here, or comes back; of one that is served
+        already, more is known. What is stored of a device that is not registered is left alone.
         """
         changes = Changes()
-        self._marks.update({record.dev_eui: dict(record.body) for record in counters})
-        stored: dict[DevEui, list[SessionRecord]] = {}
-        for record in sessions:
-            stored.setdefault(record.dev_eui, []).append(record)
         wanted = {device.dev_eui: device for device in devices}
         for dev_eui in self._devices.keys() - wanted.keys():
             self._forget(dev_eui)
+            self._marks.pop(dev_eui, None)
+        stored: dict[DevEui, list[SessionRecord]] = {}
+        for record in sessions:
+            if record.dev_eui not in self._devices:
+                stored.setdefault(record.dev_eui, []).append(record)
+        self._marks.update(
+            (record.dev_eui, dict(record.body))
+            for record in counters
+            if record.dev_eui in wanted and record.dev_eui not in self._devices
+        )
         for device in wanted.values():
             if self._devices.get(device.dev_eui) != device:
                 self._admit(device, stored.get(device.dev_eui, ()), changes)

@@ -32,6 +32,7 @@ from gateway.network.devices import RadioDevice
 from gateway.network.roster import Roster
 from gateway.network.strangers import ADVICE, Strangers
 from gateway.network.taken import Taken
+from gateway.store import CounterRecord, SessionRecord
 from gateway.types import (
     Ack,
     DevEui,
@@ -138,9 +139,14 @@ class NetworkServer:
         changes = Changes()
         return self._answering.rebook(transmission, place, changes), changes
 
-    def take_up(self, devices: Iterable[RadioDevice]) -> Changes:
-        """Take the registry as it is now."""
-        return self._roster.take_up(devices)
+    def take_up(
+        self,
+        devices: Iterable[RadioDevice],
+        sessions: Iterable[SessionRecord] = (),
+        counters: Iterable[CounterRecord] = (),
+    ) -> Changes:
+        """Take the registry as it is now; a device that comes back counts on as it is stored."""
+        return self._roster.take_up(devices, sessions, counters)
 
     def health(self, now_s: float) -> Mapping[str, Json]:
         """Return counts, strangers and airtime, for `bridge/health`."""
