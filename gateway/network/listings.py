@@ -108,11 +108,12 @@ def read(text: str) -> tuple[tuple[Listed, ...], tuple[Mistake, ...]]:
         except BadInput as error:
             mistakes.append(Mistake(line, error.detail))
             continue
-        first = lines.setdefault(device.dev_eui, line)
-        if first != line:
+        if device.dev_eui in lines:
+            first = lines[device.dev_eui]
             mistakes.append(Mistake(line, f"its DevEUI is on line {first} already"))
-        else:
-            devices.append(Listed(line, device))
+            continue
+        lines[device.dev_eui] = line
+        devices.append(Listed(line, device))
     if not devices and not mistakes:
         raise BadInput("invalid_listing", "it holds no device")
     if len(devices) > MAX_DEVICES:

@@ -145,6 +145,8 @@ def _arguments(given: Mapping[str, str], kind: Kind) -> dict[str, Any]:
     for name, digits in (("join_eui", _EUI_DIGITS), ("dev_addr", _ADDR_DIGITS)):
         if name in given:
             made[name] = _hex(TITLES[name], given[name], digits)
+    if not made.get("join_eui", "0").strip("0"):  # ChirpStack's way to say that none is known
+        made.pop("join_eui", None)
     for name in ("app_key", "nwk_s_key", "app_s_key", "key"):
         if name in given:
             made[name] = key_in(TITLES[name], given[name])
