@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway.codecs.lorawan import AesKey, CounterReset, DeviceClass, NoncePolicy
+from gateway.codecs.lorawan import AesKey, CounterReset, DeviceClass, NoncePolicy, regions
 from gateway.codecs.lorawan.private import dev_eui_of
 from gateway.errors import BadInput
 from gateway.network.devices import Kind, RadioDevice
@@ -22,6 +22,7 @@ _LENGTHS = {_EUI_DIGITS: "an EUI", _ADDR_DIGITS: "a DevAddr", _KEY_DIGITS: "a ke
 _HEX = frozenset("0123456789abcdef")
 _BETWEEN = str.maketrans("", "", " \t\r\n:-,;{}[]\"'")
 _MHZ_BELOW = 10_000
+_MOST_DIGITS = 16
 _OTHER_KINDS = {
     Kind.OTAA: ("node_id", "dev_addr", "nwk_s_key", "app_s_key", "f_cnt_up", "key"),
     Kind.ABP: ("node_id", "app_key", "join_eui", "key"),
@@ -140,8 +141,12 @@ def _arguments(given: Mapping[str, str], kind: Kind) -> dict[str, Any]:
         "nonce_policy": _choice(given, "nonces", NoncePolicy) or NoncePolicy.SEEN,
         "region": given.get("region", "").upper(),
     }
+    if made["region"] and made["region"] not in regions():
+        raise _wrong(f"the region must be one of {', '.join(regions())}")
     for name in ("name", "profile", "codec"):
         made[name] = given.get(name, "")
+        if len(made[name]) == _KEY_DIGITS and _HEX.issuperset(made[name].lower()):
+            raise _wrong(f"the {name} looks like a key: were they exchanged?")
     for name, digits in (("join_eui", _EUI_DIGITS), ("dev_addr", _ADDR_DIGITS)):
         if name in given:
             made[name] = _hex(TITLES[name], given[name], digits)
@@ -185,6 +190,8 @@ def _hex(title: str, text: str, size: int) -> str:
 
 
 def _whole(title: str, text: str) -> int:
+    if len(text) > _MOST_DIGITS:  # and not worth repeating in any message
+        raise _wrong(f"the {title} is too long")
     try:
         return int(text, 16 if text.lower().startswith("0x") else 10)
     except ValueError:
@@ -193,6 +200,8 @@ def _whole(title: str, text: str) -> int:
 
 def _frequency_hz(text: str) -> int:
     """Return Hz of Hz or MHz, whichever it can only be."""
+    if len(text) > _MOST_DIGITS:
+        raise _wrong("the RX2 frequency is too long")
     try:
         value = float(text)
         return round(value * 1e6) if abs(value) < _MHZ_BELOW else round(value)

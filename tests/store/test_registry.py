@@ -180,4 +180,5 @@ def test_what_root_makes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> N
 def test_a_session_without_both_keys_is_a_bug() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         SessionRecord(EUI, 1.0, {}, bytes(16))
-    assert "0001" not in repr(SESSION).replace("\\x", "")
+    assert repr(SESSION.keys) not in repr(SESSION)
+    assert "keys" not in repr(SESSION) + repr(DEVICE)
