@@ -134,34 +134,32 @@ def _kind_of(given: Mapping[str, str]) -> Kind:
 
 
 def _arguments(given: Mapping[str, str], kind: Kind) -> dict[str, Any]:
+    """Return what `RadioDevice` is made with."""
     made: dict[str, Any] = {
         "kind": kind,
         "device_class": _choice(given, "class", DeviceClass, str.upper) or DeviceClass.A,
         "counter_reset": _choice(given, "counter_reset", CounterReset) or CounterReset.NEVER,
         "nonce_policy": _choice(given, "nonces", NoncePolicy) or NoncePolicy.SEEN,
-        "region": given.get("region", "").upper(),
+        "region": _region(given.get("region", "").upper()),
     }
-    if made["region"] and made["region"] not in regions():
-        raise _wrong(f"the region must be one of {', '.join(regions())}")
-    for name in ("name", "profile", "codec"):
-        made[name] = given.get(name, "")
-        if len(made[name]) == _KEY_DIGITS and _HEX.issuperset(made[name].lower()):
-            raise _wrong(f"the {name} looks like a key: were they exchanged?")
-    for name, digits in (("join_eui", _EUI_DIGITS), ("dev_addr", _ADDR_DIGITS)):
-        if name in given:
-            made[name] = _hex(TITLES[name], given[name], digits)
+    made |= {name: _name(name, given.get(name, "")) for name in ("name", "profile", "codec")}
+    made |= {name: read(TITLES[name], given[name]) for name, read in _READ.items() if name in given}
     if not made.get("join_eui", "0").strip("0"):  # ChirpStack's way to say that none is known
         made.pop("join_eui", None)
-    for name in ("app_key", "nwk_s_key", "app_s_key", "key"):
-        if name in given:
-            made[name] = key_in(TITLES[name], given[name])
-    for name in ("node_id", "f_cnt_up", "rx_delay_s", "rx1_dr_offset", "rx2_data_rate"):
-        if name in given:
-            made[name] = _whole(TITLES[name], given[name])
-    if "rx2_frequency_hz" in given:
-        made["rx2_frequency_hz"] = _frequency_hz(given["rx2_frequency_hz"])
     made["dev_eui"] = _dev_eui(given, made.get("node_id"))
     return made
+
+
+def _region(name: str) -> str:
+    if name and name not in regions():
+        raise _wrong(f"the region must be one of {', '.join(regions())}")
+    return name
+
+
+def _name(field: str, text: str) -> str:
+    if len(text) == _KEY_DIGITS and _HEX.issuperset(text.lower()):
+        raise _wrong(f"the {field} looks like a key: were they exchanged?")
+    return text
 
 
 def _dev_eui(given: Mapping[str, str], node_id: int | None) -> DevEui:
@@ -198,15 +196,15 @@ def _whole(title: str, text: str) -> int:
         raise _wrong(f"the {title} is no whole number") from None
 
 
-def _frequency_hz(text: str) -> int:
+def _frequency_hz(title: str, text: str) -> int:
     """Return Hz of Hz or MHz, whichever it can only be."""
     if len(text) > _MOST_DIGITS:
-        raise _wrong("the RX2 frequency is too long")
+        raise _wrong(f"the {title} is too long")
     try:
         value = float(text)
         return round(value * 1e6) if abs(value) < _MHZ_BELOW else round(value)
     except (ValueError, OverflowError):
-        raise _wrong("the RX2 frequency is no number of Hz or MHz") from None
+        raise _wrong(f"the {title} is no number of Hz or MHz") from None
 
 
 def _choice(
@@ -222,6 +220,31 @@ def _choice(
     except ValueError:
         allowed = ", ".join(choices)
         raise _wrong(f"the {name.replace('_', ' ')} must be one of {allowed}") from None
+
+
+def _join_eui(title: str, text: str) -> str:
+    return _hex(title, text, _EUI_DIGITS)
+
+
+def _dev_addr(title: str, text: str) -> str:
+    return _hex(title, text, _ADDR_DIGITS)
+
+
+_READ: Mapping[str, Callable[[str, str], Any]] = {
+    "join_eui": _join_eui,
+    "dev_addr": _dev_addr,
+    "app_key": key_in,
+    "nwk_s_key": key_in,
+    "app_s_key": key_in,
+    "key": key_in,
+    "node_id": _whole,
+    "f_cnt_up": _whole,
+    "rx_delay_s": _whole,
+    "rx1_dr_offset": _whole,
+    "rx2_data_rate": _whole,
+    "rx2_frequency_hz": _frequency_hz,
+}
+"""How each field is read, from its title and what was written."""
 
 
 def _wrong(words: str) -> BadInput:
