@@ -245,10 +245,12 @@ def try_lock(path: Path) -> int | None:
     try:
         descriptor = _open_lock(name)
     except OSError as error:
-        raise StoreError(
-            f"{name} cannot be written: {error.strerror}. Create the folder and give it to the "
-            "service's user."
-        ) from error
+        remedy = (
+            "Run this as the service's user, or with sudo."
+            if isinstance(error, PermissionError) and path.parent.is_dir()
+            else "Create the folder and give it to the service's user."
+        )
+        raise StoreError(f"{name} cannot be written: {error.strerror}. {remedy}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
