@@ -13,14 +13,21 @@ import pytest
 from chirpstack_events import eui, up
 
 from gateway.cli import app, main
+from gateway.cli.devices import devices
 
 ROOT = Path(__file__).parents[1]
 RECORDING = Path(__file__).parent / "vectors" / "replay_small.jsonl"
 COMMANDS = sorted(
-    command.name or str(command.callback.__name__)
-    for command in app.registered_commands
-    if command.callback
+    [
+        *(
+            command.name or str(command.callback.__name__)
+            for command in app.registered_commands
+            if command.callback
+        ),
+        *(str(group.name) for group in app.registered_groups),
+    ]
 )
+OF_DEVICES = [f"devices {command.name}" for command in devices.registered_commands]
 EUI = eui(1)
 
 
@@ -69,10 +76,10 @@ def test_help_names_every_command_of_the_design(line: CommandLine) -> None:
     assert wanted <= set(COMMANDS)
     ended = line.run("--help")
     assert ended.code == 0
-    assert all(f"  {name} " in ended.out for name in (*COMMANDS, "models"))
+    assert all(f"  {name} " in ended.out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "models", "models list", "models verify"])
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_DEVICES, "models list", "models verify"])
 def test_every_command_has_its_help(line: CommandLine, command: str) -> None:
     ended = line.run(*command.split(), "--help")
     assert ended.code == 0

@@ -27,6 +27,7 @@ from gateway.store.records import (
     StoredUplink,
     UplinkRecord,
 )
+from gateway.store.registry import Heard, Registry
 from gateway.store.store import Store
 
 __all__ = [
@@ -38,11 +39,13 @@ __all__ = [
     "Counts",
     "DeviceRecord",
     "EventRecord",
+    "Heard",
     "HistoryCursor",
     "Pruned",
     "RadioBatch",
     "RadioDeviceRecord",
     "Reader",
+    "Registry",
     "SessionRecord",
     "Store",
     "StoreDamaged",

@@ -1,7 +1,7 @@
 """Copies of the database that are whole, and the check that one of them is.
 
 A backup is one ordinary SQLite file; `check_backup` must pass before it takes the place of the
-database.
+database. It holds the keys of radio devices, so it is for its owner alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def copy(source: Path, target: Path) -> None:
     """
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
+    database.make(partial, for_service=False)
     try:
         with (
             closing(database.connect(source, read_only=True)) as reader,
@@ -64,6 +65,8 @@ def put_back(source: Path, target: Path) -> BackupReport:
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = database.lock(target)
         try:
+            partial.unlink(missing_ok=True)
+            database.make(partial)
             shutil.copyfile(source, partial)
             _sync(partial)
             for leftover in ("-wal", "-shm"):

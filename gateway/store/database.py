@@ -2,6 +2,9 @@
 
 Beside `gateway.db` lie SQLite's own `-wal` and `-shm`, `-lock` (held while a daemon writes) and
 `-reserve` (space given up when the disk is full, so that old rows can be deleted at all).
+
+The file holds the keys of radio devices, so it and every copy of it are for their owner alone.
+What root makes here is given to the owner of the folder: the service's user.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 from pathlib import Path
 
 from gateway.errors import StoreError
@@ -28,6 +32,7 @@ WAL_BYTES = _WAL_PAGES * (4096 + 24)
 """What the WAL comes to between checkpoints; a single large batch may exceed it for a while."""
 
 _BUSY_S = 5.0
+_MODE = 0o600
 _MAX_PAGES = 4_294_967_294
 
 
@@ -62,6 +67,9 @@ def prepare(path: Path, *, durable: bool = True) -> sqlite3.Connection:
         The file cannot be opened, is of a newer version, or is damaged (`StoreDamaged`).
 
     """
+    make(path)
+    with contextlib.suppress(StoreError):  # of another user, or on a file system without modes
+        narrow(path)
     try:
         connection = connect(path, durable=durable)
     except sqlite3.Error as error:
@@ -80,6 +88,69 @@ def prepare(path: Path, *, durable: bool = True) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def make(path: Path, *, for_service: bool = True) -> None:
+    """Make an empty file for its owner alone, where none is; SQLite's own would be for everybody.
+
+    `for_service` gives it to the owner of its folder.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written.
+
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}. Create the folder and give it to the "
+            "service's user."
+        ) from error
+    try:
+        if for_service:
+            give_to_owner_of(path.parent, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def give_to_owner_of(folder: Path, descriptor: int) -> None:
+    """Give a file that root has made to the owner of its folder, so that the service can use it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def narrow(path: Path) -> None:
+    """Take everybody but the owner their access to the database, and to what SQLite has beside it.
+
+    Raises
+    ------
+    StoreError
+        It is another user's file, or the file system keeps no modes.
+
+    """
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        try:
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+                file.chmod(_MODE)
+            wide = stat.S_IMODE(file.stat().st_mode) & 0o077
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(
+                f"{file} can be read by others, and its mode cannot be changed: "
+                f"{error.strerror}. Run this as the service's user, or with sudo."
+            ) from error
+        if wide:
+            raise StoreError(
+                f"{file} can be read by others, and this file system keeps no modes: a key is not "
+                "safe there. Put [store] path on a Linux file system."
+            )
 
 
 def _turn_wal_on(connection: sqlite3.Connection, path: Path) -> None:
@@ -152,22 +223,50 @@ def lock(path: Path) -> int:
         Another process has it, or the folder cannot be written.
 
     """
-    name = path.with_name(path.name + "-lock")
-    try:
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise StoreError(
-            f"{name} cannot be written: {error.strerror}. Create the folder and give it to the "
-            "service's user."
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
+    descriptor = try_lock(path)
+    if descriptor is None:
         raise StoreError(
             f"{path} is in use by another lora-gateway. Stop that one, or give this one a "
             "different [store] path."
-        ) from error
+        )
+    return descriptor
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the file as `lock` does, but return None when another process has it.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written.
+
+    """
+    name = path.with_name(path.name + "-lock")
+    try:
+        descriptor = _open_lock(name)
+    except OSError as error:
+        remedy = (
+            "Run this as the service's user, or with sudo."
+            if isinstance(error, PermissionError) and path.parent.is_dir()
+            else "Create the folder and give it to the service's user."
+        )
+        raise StoreError(f"{name} cannot be written: {error.strerror}. {remedy}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _open_lock(name: Path) -> int:
+    """Open the lock's file, or make it: never through a link, for root gives it away."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileExistsError:
+        return os.open(name, flags)
+    give_to_owner_of(name.parent, descriptor)
     return descriptor
 
 

@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.devices import devices
+from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, config_path
 from gateway.errors import ConfigError, GatewayError
 
 app = typer.Typer(
@@ -32,12 +34,8 @@ DEFAULT_CODECS = Path("/var/lib/lora-gateway/codecs")
 firmware = typer.Typer(no_args_is_help=True, help="The radio board's firmware: flash it.")
 app.add_typer(firmware, name="firmware")
 
-DEFAULT_CONFIG = Path("/etc/lora-gateway/lora-gateway.toml")
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="LORA_GATEWAY_CONFIG", help="Settings file (TOML)."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+app.add_typer(devices, name="devices")
+
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
 CodecFolder = Annotated[
     Path,
@@ -145,14 +143,6 @@ def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     from gateway.commands import doctor as command
 
     raise SystemExit(command.run(config_path(config), as_json=as_json))
-
-
-@app.command()
-def devices(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """List the devices that were heard, with what each last said."""
-    from gateway.commands import inspect as command
-
-    raise SystemExit(command.devices(config_path(config), as_json=as_json))
 
 
 @app.command()
@@ -475,13 +465,6 @@ def codec_list(*, folder: CodecFolder = DEFAULT_CODECS, as_json: AsJson = False)
     from gateway.commands import codec_library
 
     raise SystemExit(codec_library.list_codecs(folder, as_json=as_json))
-
-
-def config_path(given: Path | None) -> Path | None:
-    """Return the settings file to read: the one given, or the usual one when it is there."""
-    if given is not None:
-        return given
-    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
 
 
 def _names(columns: str | None) -> list[str]:
