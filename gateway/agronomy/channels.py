@@ -1,0 +1,60 @@
+"""What is looked for in a device's readings, and how what is derived becomes a reading."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.types import Channel, DevEui, Reading, ReadingKind, Scalar
+
+DERIVED = "derived:"
+"""How the key of a derived reading begins: it was in no payload, and no model judges it."""
+
+_DECIMALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of one device at one time."""
+
+    dev_eui: DevEui
+    time_s: float
+
+    def number(self, channel: str, value: float, unit: str, source: str) -> Reading:
+        """Return a figure, to three decimals; `source` names the formula."""
+        return self._reading(channel, round(value, _DECIMALS), unit, ReadingKind.NUMERIC, source)
+
+    def word(self, channel: str, value: str, source: str) -> Reading:
+        """Return one word of a few."""
+        return self._reading(channel, value, "", ReadingKind.ENUM, source)
+
+    def _reading(
+        self, channel: str, value: Scalar, unit: str, kind: ReadingKind, source: str
+    ) -> Reading:
+        return Reading(
+            self.dev_eui, Channel(channel), value, unit, kind, self.time_s, DERIVED + source
+        )
+
+
+def is_derived(reading: Reading) -> bool:
+    """Tell whether a reading was made here."""
+    return reading.key.startswith(DERIVED)
+
+
+def figure(reading: Reading) -> float | None:
+    """Return a measured number, None for anything else."""
+    if reading.kind not in {ReadingKind.NUMERIC, ReadingKind.COUNTER}:
+        return None
+    value = reading.value
+    if isinstance(value, str | bool) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def find(readings: Sequence[Reading], channel: str, unit: str) -> float | None:
+    """Return the number of a channel in its own unit, None when it is not there."""
+    for reading in readings:
+        if reading.channel == channel and reading.unit == unit:
+            return figure(reading)
+    return None
