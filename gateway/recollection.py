@@ -6,15 +6,17 @@ need many more rows, so they come back when the device speaks again.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from gateway.agronomy import DERIVED, Derivation
 from gateway.alerts import AlertEngine
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
-from gateway.store import Store, StoredUplink
+from gateway.store import Store, StoredUplink, UplinkRecord
 from gateway.types import Channel, DevEui, Reading, ReadingKind, Verdict
 from gateway.windows import WindowBank
 
@@ -24,6 +26,12 @@ RECALLED = 64
 DEEPER = 4
 """How much further back is read for a device that sends different channels in turn."""
 
+FIELD_S = 28 * 3600.0
+"""How far back a field's devices are read at the start: the day that is not closed yet."""
+
+MOST_RECALLED = 3000
+"""The most uplinks of one device that are read for it."""
+
 MARGIN = "radio.margin"
 UNJUDGED = ("location.", "radio.spreadingFactor")
 """Channels that are kept and shown, but whose movement means nothing."""
@@ -31,7 +39,11 @@ UNJUDGED = ("location.", "radio.spreadingFactor")
 
 def is_judged(reading: Reading) -> bool:
     """Tell whether a reading is a sample of a series that can be forecast."""
-    return reading.kind is ReadingKind.NUMERIC and not reading.channel.startswith(UNJUDGED)
+    return (
+        reading.kind is ReadingKind.NUMERIC
+        and not reading.channel.startswith(UNJUDGED)
+        and not reading.key.startswith(DERIVED)
+    )
 
 
 def is_report(readings: Sequence[Reading]) -> bool:
@@ -43,12 +55,18 @@ class Recollection:
     """Reads the store once per device; `detector` is None when there is no model."""
 
     def __init__(
-        self, store: Store, windows: WindowBank, detector: Detector | None, alerts: AlertEngine
+        self,
+        store: Store,
+        windows: WindowBank,
+        detector: Detector | None,
+        alerts: AlertEngine,
+        derivation: Derivation,
     ) -> None:
         self._store = store
         self._windows = windows
         self._detector = detector
         self._alerts = alerts
+        self._derivation = derivation
         self._depth = max(HISTORY, windows.history)
 
     def take_up(self, devices: Iterable[Device], now_s: float) -> None:
@@ -65,7 +83,20 @@ class Recollection:
                 device.take(record.readings, record.verdicts)
                 device.note(record.uid, record.time_s)
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
+            if self._derivation.in_field(device.info):
+                self._recall_field(device, rows)
         self._alerts.restore(self._store.open_alerts(), activity, now_s, infos)
+
+    def _recall_field(self, device: Device, newest: Sequence[UplinkRecord]) -> None:
+        """Give a field its device's last day and a little, before any of its devices speaks."""
+        eui = device.info.dev_eui
+        rows = list(newest)
+        if len(rows) == RECALLED:
+            span_s = max(rows[-1].time_s - rows[0].time_s, 1.0)
+            depth = min(math.ceil(RECALLED * FIELD_S / span_s), MOST_RECALLED)
+            if depth > RECALLED:
+                rows = [row.record for row in self._store.history(eui, depth)]
+        self._derivation.recall(device.info, [record.readings for record in rows])
 
     def restore(self, device: Device) -> None:
         """Rebuild a device's windows and calibration, the first time it speaks after a start."""
@@ -77,6 +108,7 @@ class Recollection:
         if len(rows) == self._depth and any(len(one) < self._depth for one in samples.values()):
             rows = self._store.history(device.info.dev_eui, DEEPER * self._depth)
             samples = _samples(rows)
+        self._derivation.recall(device.info, _told(rows))
         verdicts = _verdicts(rows)
         for channel, readings in samples.items():
             window = self._windows.restore(
@@ -97,6 +129,10 @@ def _samples(rows: Iterable[StoredUplink]) -> dict[Channel, list[Reading]]:
             for reading in filter(is_judged, row.record.readings):
                 samples[reading.channel].append(reading)
     return samples
+
+
+def _told(rows: Iterable[StoredUplink]) -> Iterator[Sequence[Reading]]:
+    return (row.record.readings for row in rows)
 
 
 def _verdicts(rows: Iterable[StoredUplink]) -> dict[Channel, list[Verdict]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gateway.agronomy import air_quality
@@ -26,6 +27,8 @@ _EIGHT, _MOST_OF_EIGHT = 8, 6
 
 Means = dict[str, float]
 
+_MEAN = re.compile(r"_(1|8|24)h$")
+
 
 class Breath:
     """Hourly means of one device's pollutants: gases in ppm, particles in µg/m³."""
@@ -33,16 +36,13 @@ class Breath:
     def __init__(self) -> None:
         self._hours: dict[str, Hours] = {}
 
-    def take(self, readings: Sequence[Reading]) -> bool:
-        """Take what is a pollutant; tell whether anything was."""
-        took = False
+    def take(self, readings: Sequence[Reading]) -> None:
+        """Take what is a pollutant."""
         for reading in readings:
             name, unit = POLLUTANTS.get(reading.channel, ("", ""))
             value = figure(reading) if name and reading.unit == unit else None
             if value is not None and 0 <= value < 1e5:  # noqa: PLR2004 - beyond it: a broken probe
                 self._hours.setdefault(name, Hours()).add(reading.time_s, value)
-                took = True
-        return took
 
     def tell(self, told: Told, indices: Sequence[str]) -> Iterator[Reading]:
         """Yield each index that has enough hours, and the pollutant that leads the first."""
@@ -54,10 +54,9 @@ class Breath:
             except BadInput:
                 continue
             yield told.number(f"air.aqi.{name}", index.value, "", f"aqi.{name}")
-            leading = leading or index.leading
+            leading = leading or _MEAN.sub("", index.leading)
         if leading:
-            yield told.word("air.aqi.leading", leading.split("_")[0] if leading[:2] != "pm"
-                            else leading, "aqi")  # fmt: skip
+            yield told.word("air.aqi.leading", leading, "aqi")
 
 
 def _epa(hours: Mapping[str, Hours], hour: int) -> Index:

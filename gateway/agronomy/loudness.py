@@ -29,9 +29,8 @@ class Loudness:
         self._hours = Hours()
         self._told: date | None = None
 
-    def take(self, readings: Sequence[Reading]) -> bool:
-        """Take level samples, and what was told before a restart; tell whether any was there."""
-        took = False
+    def take(self, readings: Sequence[Reading]) -> None:
+        """Take level samples, and what was told before a restart."""
         for reading in readings:
             if reading.channel == _LDEN and is_derived(reading):
                 self._told = self._day_of(reading.time_s - HOUR_S)
@@ -40,10 +39,8 @@ class Loudness:
                 continue
             try:
                 self._hours.add(reading.time_s, energy(value))
-                took = True
             except BadInput:
                 continue
-        return took
 
     def tell(self, dev_eui: DevEui, time_s: float) -> Iterator[Reading]:
         """Yield the levels of the noise day that is over, once, where each period has enough."""

@@ -1,9 +1,9 @@
 """Water vapour in air: pressure, deficit, dew point, wet bulb.
 
 Sources: Allen, Pereira, Raes and Smith, "Crop evapotranspiration", FAO Irrigation and Drainage
-Paper 56 (1998), here FAO-56, with its equation numbers; Stull, "Wet-bulb temperature from relative humidity
-and air temperature", J. Appl. Meteorol. Climatol. 50 (2011), equation 1. Temperatures in °C,
-vapour pressures in kPa, relative humidity in %. All raise `BadInput` `nonphysical`.
+Paper 56 (1998), here FAO-56, with its equation numbers; Stull, "Wet-bulb temperature from relative
+humidity and air temperature", J. Appl. Meteorol. Climatol. 50 (2011), equation 1. Temperatures in
+°C, vapour pressures in kPa, relative humidity in %. All raise `BadInput` `nonphysical`.
 """
 
 from __future__ import annotations
