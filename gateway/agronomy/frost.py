@@ -17,6 +17,9 @@ from gateway.types import QUANTILES, Forecast
 AFTER_SUNRISE_S = 3600.0
 """The coldest moment comes at sunrise or a little later."""
 
+LEAST_REACH_S = 6 * 3600.0
+
+_REST = QUANTILES[0] / 2
 _MIDDLE = QUANTILES.index(0.5)
 
 
@@ -38,7 +41,7 @@ def probability_below(quantiles: np.ndarray, limit: float) -> float:
     Linear between levels. Beyond the outermost ones half of what is left, for more is not known.
     """
     if limit < quantiles[0]:
-        return QUANTILES[0] / 2
+        return _REST
     if limit > quantiles[-1]:
         return 1 - (1 - QUANTILES[-1]) / 2
     return float(np.interp(limit, quantiles, QUANTILES))
@@ -48,18 +51,21 @@ def coming_night(
     forecast: Forecast, until_s: float, limit_c: float, *,
     now_c: float, humidity: float | None, elevation_m: float = 0.0,
 ) -> Night | None:  # fmt: skip
-    """Return what the forecast says up to `until_s`; None when it does not reach so far.
+    """Return what the forecast says up to `until_s`, or as far as it reaches by day.
 
+    None when that is less than `LEAST_REACH_S` and not up to `until_s` either.
     The chance is that of the worst step: that of the whole night is a little higher, but steps of
     one night go together. `now_c` and `humidity` are the air's now.
     """
     steps = int((until_s - forecast.start_s) // forecast.step_s) + 1
-    if steps < 1 or steps > len(forecast.quantiles):
+    reach = len(forecast.quantiles)
+    if steps < 1 or (steps > reach and reach * forecast.step_s < LEAST_REACH_S):
         return None
     rows = np.asarray(forecast.quantiles[:steps], np.float64)
     if not np.isfinite(rows).all():
         return None
-    probability = max(probability_below(row, limit_c) for row in rows)
+    coldest = rows[rows[:, 0] <= limit_c]
+    probability = max((probability_below(row, limit_c) for row in coldest), default=_REST)
     lowest = float(rows[:, _MIDDLE].min())
     wet = None
     if humidity is not None:

@@ -47,7 +47,8 @@ def vapour_pressure_kpa(temperature_c: float, humidity: float) -> float:
 
 def deficit_kpa(temperature_c: float, humidity: float) -> float:
     """Return the vapour pressure deficit: how much more water the air could take up."""
-    return saturation_kpa(temperature_c) - vapour_pressure_kpa(temperature_c, humidity)
+    saturated = saturation_kpa(temperature_c)
+    return saturated * (1 - relative_humidity(humidity) / 100.0)
 
 
 def dew_point_c(temperature_c: float, humidity: float) -> float:
