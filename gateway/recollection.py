@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from gateway.agronomy import DERIVED, Derivation
+from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
 from gateway.store import Store, StoredUplink, UplinkRecord
-from gateway.types import Channel, DevEui, Reading, ReadingKind, Verdict
+from gateway.types import DERIVED, Channel, DevEui, Reading, ReadingKind, Verdict
 from gateway.windows import WindowBank
 
 RECALLED = 64

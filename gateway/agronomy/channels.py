@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.types import Channel, DevEui, Reading, ReadingKind, Scalar
-
-DERIVED = "derived:"
-"""How the key of a derived reading begins: it was in no payload, and no model judges it."""
+from gateway.types import DERIVED, Channel, DevEui, Reading, ReadingKind, Scalar
 
 _DECIMALS = 3
+
+
+def as_told(value: float) -> float:
+    """Return a figure with the decimals it is told and stored with."""
+    return round(value, _DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Told:
 
     def number(self, channel: str, value: float, unit: str, source: str) -> Reading:
         """Return a figure, to three decimals; `source` names the formula."""
-        return self._reading(channel, round(value, _DECIMALS), unit, ReadingKind.NUMERIC, source)
+        return self._reading(channel, as_told(value), unit, ReadingKind.NUMERIC, source)
 
     def word(self, channel: str, value: str, source: str) -> Reading:
         """Return one word of a few."""

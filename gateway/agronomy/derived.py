@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.agronomy.breath import POLLUTANTS, Breath
-from gateway.agronomy.channels import DERIVED, Told, find, is_derived
+from gateway.agronomy.channels import Told, find
 from gateway.agronomy.comfort import HUMIDITY, TEMPERATURE, comfort
 from gateway.agronomy.field import fields_of
 from gateway.agronomy.frost import AFTER_SUNRISE_S, coming_night
@@ -18,8 +18,6 @@ from gateway.agronomy.site import Site
 from gateway.config import AgronomyConfig
 from gateway.errors import BadInput
 from gateway.types import DevEui, DeviceInfo, Reading, Verdict
-
-__all__ = ["DERIVED", "Derivation", "is_derived"]
 
 
 class Derivation:

@@ -1,8 +1,8 @@
 """One field through the season: evapotranspiration, growth, chill and soil water, day by day.
 
 A day is closed when the field's first device speaks on a later one, and its figures are told with
-the time of its end. All that lasts from day to day is in those figures, so that a restart finds it
-in the store: `recall` takes stored readings back, in any order of devices.
+the time of its end. All that lasts from day to day is in those figures, as they were told, so that
+a restart finds it in the store: `recall` takes stored readings back, in any order of devices.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
-from gateway.agronomy.channels import Told, figure, is_derived
+from gateway.agronomy.channels import Told, as_told, figure, is_derived
 from gateway.agronomy.crops import Crop, crops
 from gateway.agronomy.degree_days import chill_hour
 from gateway.agronomy.evapotranspiration import (
@@ -166,7 +166,7 @@ class FieldSeason:
         if day < begin:
             return figures
         today = crop.degree_days(air.lowest, air.highest)
-        self._paces["gddDay"].append(today)
+        self._paces["gddDay"].append(as_told(today))
         total = self._add("gdd", begin, today, first=self._config.gdd_before)
         figures |= {"gddDay": today, "gdd": total}
         if stage := crop.stage(total):
@@ -184,7 +184,7 @@ class FieldSeason:
         if et0 is not None:
             figures["et0"] = et0
             figures["cropEt"] = et0 * self._coefficient(day, growth)
-            self._paces["cropEt"].append(float(figures["cropEt"]))
+            self._paces["cropEt"].append(as_told(float(figures["cropEt"])))
         rain = notes.rain()
         if rain is not None:
             figures["rain"] = rain
@@ -198,7 +198,7 @@ class FieldSeason:
         depletion = self._deplete(zone, self._soil, root_m, notes, crop_mm)
         if depletion is None:
             return figures
-        self._depletion = depletion
+        self._depletion = as_told(depletion)
         advice = advise(zone, depletion, pace, self._config.efficiency)
         figures |= {
             "depletion": depletion, "readyWater": zone.ready_mm, "stress": zone.stress(depletion),
@@ -254,7 +254,7 @@ class FieldSeason:
     def _add(self, name: str, begin: date, amount: float, first: float = 0.0) -> float:
         """Add to a sum of the season; a new season begins with nothing."""
         season, total = self._sums.get(name, (begin, first))
-        total = amount + (total if season == begin else 0.0)
+        total = as_told(amount + (total if season == begin else 0.0))
         self._sums[name] = (begin, total)
         return total
 
