@@ -47,16 +47,17 @@ class Breath:
     def tell(self, told: Told, indices: Sequence[str]) -> Iterator[Reading]:
         """Yield each index that has enough hours, and the pollutant that leads the first."""
         hour = hour_of(told.time_s)
-        leading = ""
+        leading, known = "", False
         for name in indices:
             try:
                 index = _INDICES[name](self._hours, hour)
             except BadInput:
                 continue
             yield told.number(f"air.aqi.{name}", index.value, "", f"aqi.{name}")
+            known = True
             leading = leading or _MEAN.sub("", index.leading)
-        if leading:
-            yield told.word("air.aqi.leading", leading, "aqi")
+        if known:
+            yield told.word("air.aqi.leading", leading or "none", "aqi")
 
 
 def _epa(hours: Mapping[str, Hours], hour: int) -> Index:

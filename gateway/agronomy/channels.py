@@ -13,7 +13,7 @@ _DECIMALS = 3
 
 def as_told(value: float) -> float:
     """Return a figure with the decimals it is told and stored with."""
-    return round(value, _DECIMALS)
+    return round(float(value), _DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)

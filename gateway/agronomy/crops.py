@@ -41,6 +41,10 @@ class Crop:
         reached = [name for name, begins in self.stages if degree_days >= begins]
         return reached[-1] if reached else SOWN if self.stages else ""
 
+    def ripe(self, degree_days: float) -> bool:
+        """Tell whether the last stage is reached; a crop without stages never ripens."""
+        return bool(self.stages) and degree_days >= self.stages[-1][1]
+
     def next_stage(self, degree_days: float) -> tuple[str, float] | None:
         """Return the stage to come and the degree days still missing, None after the last."""
         ahead = ((name, begins) for name, begins in self.stages if begins > degree_days)

@@ -15,18 +15,12 @@ from datetime import date, timedelta
 from gateway.agronomy.channels import Told, as_told, figure, is_derived
 from gateway.agronomy.crops import Crop, crops
 from gateway.agronomy.degree_days import chill_hour
-from gateway.agronomy.evapotranspiration import (
-    Day,
-    actual_vapour_kpa,
-    hargreaves,
-    penman_monteith,
-    wind_at_2_m,
-)
-from gateway.agronomy.field_day import FieldDay
+from gateway.agronomy.field_day import FieldDay, reference_mm
 from gateway.agronomy.gauges import Gauges
 from gateway.agronomy.site import Site, slug
 from gateway.agronomy.soil_water import (
     SOILS,
+    Advice,
     RootZone,
     Soil,
     advise,
@@ -34,7 +28,6 @@ from gateway.agronomy.soil_water import (
     next_depletion,
     root_zone,
 )
-from gateway.agronomy.sun import day_of_year, extraterrestrial
 from gateway.config import AgronomyConfig, FieldConfig
 from gateway.errors import BadInput, ConfigError
 from gateway.types import DeviceInfo, Reading
@@ -45,6 +38,9 @@ OPEN_DAYS = 6
 RATE_DAYS = 7
 """Over how many newest days the pace of growth and of water use is taken."""
 
+MOST_DAYS = 99.0
+"""What is told of a day that nobody can see yet."""
+
 COURSES = {
     "air.temperature": ("air", "°C", -60.0, 70.0),
     "air.relativeHumidity": ("humidity", "%", 0.0, 105.0),
@@ -54,7 +50,6 @@ COURSES = {
 """Channels that go through the day: quantity, unit, and what is believed."""
 
 _MOISTURE = "soil.moisture"
-_MJ_PER_W = 0.0864
 _LEAST_PACE = 0.05
 
 
@@ -171,16 +166,19 @@ class FieldSeason:
         figures |= {"gddDay": today, "gdd": total}
         if stage := crop.stage(total):
             figures["stage"] = stage
-        ahead, pace = crop.next_stage(total), self._pace("gddDay")
-        if ahead is not None and pace is not None and pace > _LEAST_PACE:
-            figures |= {"nextStage": ahead[0], "nextStageDays": ahead[1] / pace}
+        ahead, pace = crop.next_stage(total), self._pace("gddDay") or 0.0
+        if ahead is not None:
+            days = ahead[1] / pace if pace > _LEAST_PACE else MOST_DAYS
+            figures |= {"nextStage": ahead[0], "nextStageDays": min(days, MOST_DAYS)}
+        elif crop.stages:
+            figures |= {"nextStage": "none", "nextStageDays": 0.0}
         return figures
 
     def _water(
         self, day: date, notes: FieldDay, growth: Mapping[str, float | str]
     ) -> Mapping[str, float | str]:
         figures: dict[str, float | str] = {}
-        et0 = self._reference(day, notes)
+        et0 = reference_mm(day, notes, self._site, self._wind_height_m)
         if et0 is not None:
             figures["et0"] = et0
             figures["cropEt"] = et0 * self._coefficient(day, growth)
@@ -200,31 +198,15 @@ class FieldSeason:
             return figures
         self._depletion = as_told(depletion)
         advice = advise(zone, depletion, pace, self._config.efficiency)
+        if not self._grows(day):
+            advice = Advice(0.0, None, "idle")
+        days = MOST_DAYS if advice.in_days is None else min(advice.in_days, MOST_DAYS)
         figures |= {
             "depletion": depletion, "readyWater": zone.ready_mm, "stress": zone.stress(depletion),
             "irrigation": advice.apply_mm, "irrigationReason": advice.reason,
+            "irrigationDays": days,
         }  # fmt: skip
-        if advice.in_days is not None:
-            figures["irrigationDays"] = min(advice.in_days, 99.0)
         return figures
-
-    def _reference(self, day: date, notes: FieldDay) -> float | None:
-        """Return reference evapotranspiration: Penman-Monteith, or Hargreaves without humidity."""
-        air, latitude = notes.course("air"), self._site.latitude
-        if air is None or latitude is None:
-            return None
-        number = day_of_year(day)
-        humidity = notes.course("humidity")
-        if humidity is None:
-            return hargreaves(air.lowest, air.highest, extraterrestrial(latitude, number))
-        wind, radiation = notes.course("wind"), notes.course("radiation")
-        weather = Day(
-            number, air.lowest, air.highest,
-            actual_vapour_kpa(air.lowest, air.highest, humidity.lowest, humidity.highest),
-            None if wind is None else wind_at_2_m(wind.mean(), self._wind_height_m),
-            None if radiation is None else radiation.mean() * _MJ_PER_W,
-        )  # fmt: skip
-        return penman_monteith(weather, latitude, self._site.elevation_m)
 
     def _coefficient(self, day: date, growth: Mapping[str, float | str]) -> float:
         if self._crop is None:
@@ -233,6 +215,14 @@ class FieldSeason:
             return self._crop.kc[0]
         _, total = self._sums.get("gdd", (day, 0.0))
         return self._crop.coefficient(float(growth.get("gdd", total)))
+
+    def _grows(self, day: date) -> bool:
+        """Tell whether anything stands there that wants water: not before planting, nor ripe."""
+        if self._crop is None:
+            return True
+        if self._config.planted is not None and day < self._config.planted:
+            return False
+        return not self._crop.ripe(self._sums.get("gdd", (day, 0.0))[1])
 
     def _deplete(
         self, zone: RootZone, soil: Soil, root_m: float, notes: FieldDay, crop_mm: float

@@ -9,9 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+
+from gateway.agronomy.evapotranspiration import (
+    Day,
+    actual_vapour_kpa,
+    hargreaves,
+    penman_monteith,
+    wind_at_2_m,
+)
+from gateway.agronomy.site import Site
+from gateway.agronomy.sun import day_of_year, extraterrestrial
 
 LEAST_HOURS = 18
 """Hours with a sample that make a day whole: three quarters."""
+
+_MJ_PER_W = 0.0864
 
 
 @dataclass(slots=True)
@@ -72,3 +85,26 @@ class FieldDay:
         """Return the mean of the newest soil moistures of all probes, None without any."""
         known = list(self.moisture.values())
         return math.fsum(known) / len(known) if known else None
+
+
+def reference_mm(day: date, notes: FieldDay, site: Site, wind_height_m: float) -> float | None:
+    """Return a day's reference evapotranspiration, None where latitude or temperature is missing.
+
+    Penman-Monteith where humidity is known, with what else is missing estimated; else Hargreaves.
+    Raises `BadInput` `nonphysical`.
+    """
+    air = notes.course("air")
+    if air is None or site.latitude is None:
+        return None
+    number = day_of_year(day)
+    humidity = notes.course("humidity")
+    if humidity is None:
+        return hargreaves(air.lowest, air.highest, extraterrestrial(site.latitude, number))
+    wind, radiation = notes.course("wind"), notes.course("radiation")
+    weather = Day(
+        number, air.lowest, air.highest,
+        actual_vapour_kpa(air.lowest, air.highest, humidity.lowest, humidity.highest),
+        None if wind is None else wind_at_2_m(wind.mean(), wind_height_m),
+        None if radiation is None else radiation.mean() * _MJ_PER_W,
+    )  # fmt: skip
+    return penman_monteith(weather, site.latitude, site.elevation_m)

@@ -383,6 +383,16 @@ def test_a_field_goes_on_after_a_restart_as_if_nothing_had_been(at_hour: int) ->
         assert other.readings(STATION, row) == one.readings(STATION, row)
 
 
+def test_what_is_ripe_or_not_yet_sown_is_not_irrigated() -> None:
+    for change in ({"gdd_before": 1700.0}, {"planted": "2026-07-01"}):
+        made = farm(root_depth=0.8, **change)
+        live(made, range(24))
+        made.readings(PROBE, uplink(MIDNIGHT_S + 23.5 * HOUR_S, PROBE, soil__moisture=13.0))
+        told = live(made, [24])
+        assert told["field.north_field.irrigation"] == 0.0
+        assert told["field.north_field.irrigationReason"] == "idle"
+
+
 def test_a_new_planting_begins_with_nothing() -> None:
     rows = [weather(MIDNIGHT_S + hour * HOUR_S) for hour in range(25)]
     one, other = farm(), farm(planted="2026-06-02")
