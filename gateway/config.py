@@ -384,6 +384,18 @@ class FieldConfig(Section):
         return self
 
 
+class TrendConfig(Section):
+    """`[[agronomy.trend]]`: one channel of one device (DevEUI or name), its trend over `days`.
+
+    With a `limit` it is told in how many days the trend meets it.
+    """
+
+    device: Annotated[str, Field(min_length=1)]
+    channel: Annotated[str, Field(min_length=1, max_length=64)]
+    limit: float | None = None
+    days: Annotated[int, Field(ge=8, le=366)] = 30
+
+
 class AgronomyConfig(Section):
     """`[agronomy]`: what is derived from readings, and where the place lies.
 
@@ -401,6 +413,7 @@ class AgronomyConfig(Section):
     frost_below: Annotated[float, Field(ge=-20, le=10)] = 0.0
     air_quality: tuple[Literal["epa", "europe", "china"], ...] = ("epa", "europe", "china")
     field: tuple[FieldConfig, ...] = ()
+    trend: tuple[TrendConfig, ...] = ()
 
     @model_validator(mode="after")
     def _place(self) -> AgronomyConfig:

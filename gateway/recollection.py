@@ -26,11 +26,8 @@ RECALLED = 64
 DEEPER = 4
 """How much further back is read for a device that sends different channels in turn."""
 
-FIELD_S = 28 * 3600.0
-"""How far back a field's devices are read at the start: the day that is not closed yet."""
-
 MOST_RECALLED = 3000
-"""The most uplinks of one device that are read for it."""
+"""The most uplinks of one device that are read at the start for what is derived from them."""
 
 MARGIN = "radio.margin"
 UNJUDGED = ("location.", "radio.spreadingFactor")
@@ -83,18 +80,18 @@ class Recollection:
                 device.take(record.readings, record.verdicts)
                 device.note(record.uid, record.time_s)
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
-            if self._derivation.in_field(device.info):
-                self._recall_field(device, rows)
+            if back_s := self._derivation.lookback_s(device.info):
+                self._look_back(device, rows, back_s)
         self._alerts.restore(self._store.open_alerts(), activity, now_s, infos)
 
-    def _recall_field(self, device: Device, newest: Sequence[UplinkRecord]) -> None:
-        """Give a field its device's last day and a little, before any of its devices speaks."""
-        eui = device.info.dev_eui
+    def _look_back(self, device: Device, newest: Sequence[UplinkRecord], back_s: float) -> None:
+        """Give what is derived over days its past, before any device speaks."""
         rows = list(newest)
         if len(rows) == RECALLED:
             span_s = max(rows[-1].time_s - rows[0].time_s, 1.0)
-            depth = min(math.ceil(RECALLED * FIELD_S / span_s), MOST_RECALLED)
+            depth = min(math.ceil(RECALLED * back_s / span_s), MOST_RECALLED)
             if depth > RECALLED:
+                eui = device.info.dev_eui
                 rows = [row.record for row in self._store.history(eui, depth)]
         self._derivation.recall(device.info, [record.readings for record in rows])
 

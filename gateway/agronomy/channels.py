@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.types import DERIVED, Channel, DevEui, Reading, ReadingKind, Scalar
 
+MOST_DAYS = 99.0
+"""What is told of a day that nobody can see yet."""
+
 _DECIMALS = 3
+_BEYOND = 1e15
 
 
 def as_told(value: float) -> float:
@@ -45,11 +48,11 @@ def is_derived(reading: Reading) -> bool:
 
 
 def figure(reading: Reading) -> float | None:
-    """Return a measured number, None for anything else."""
+    """Return a measured number, None for anything else and for what no instrument shows."""
     if reading.kind not in {ReadingKind.NUMERIC, ReadingKind.COUNTER}:
         return None
     value = reading.value
-    if isinstance(value, str | bool) or not math.isfinite(value):
+    if isinstance(value, str | bool) or not -_BEYOND < value < _BEYOND:
         return None
     return float(value)
 

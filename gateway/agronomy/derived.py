@@ -1,7 +1,8 @@
 """The one way in: one uplink's readings, and what follows from them and from those before.
 
 Nothing that a device measures itself is derived again. State is bounded: two days of hours for each
-device that measures air or noise, a few days for each configured field.
+device that measures air or noise, a few days for each configured field, weeks of daily means for
+each configured trend.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from gateway.agronomy.field import fields_of
 from gateway.agronomy.frost import AFTER_SUNRISE_S, coming_night
 from gateway.agronomy.loudness import LEVEL, Loudness
 from gateway.agronomy.site import Site
+from gateway.agronomy.trends import trends_of
 from gateway.config import AgronomyConfig
 from gateway.errors import BadInput
 from gateway.types import DevEui, DeviceInfo, Reading, Verdict
+
+FIELD_S = 28 * 3600.0
+"""How far back a field's devices are of use: the day that is not closed yet."""
 
 
 class Derivation:
@@ -27,28 +32,35 @@ class Derivation:
         self._config = config
         self._site = Site.of(config)
         self._fields = tuple(fields_of(config, self._site)) if config.enabled else ()
+        self._trends = tuple(trends_of(config, self._site)) if config.enabled else ()
         self._air_kpa = self._site.air_kpa
         self._breaths: dict[DevEui, Breath] = {}
         self._noises: dict[DevEui, Loudness] = {}
         self._recalled: set[DevEui] = set()
 
-    def in_field(self, device: DeviceInfo) -> bool:
-        """Tell whether a device belongs to a field, and so must be recalled before any speaks."""
-        return any(one.rank(device) is not None for one in self._fields)
+    def lookback_s(self, device: DeviceInfo) -> float:
+        """Return how far back a device must be recalled before any speaks, 0 when it need not."""
+        known = [one.lookback_s for one in self._trends if one.watches(device)]
+        if self._in_field(device):
+            known.append(FIELD_S)
+        return max(known, default=0.0)
 
     def recall(self, device: DeviceInfo, rows: Iterable[Sequence[Reading]]) -> None:
         """Take back what a device has told, oldest uplink first; the first call alone counts.
 
-        For a device of a field the last day and a little is enough, for any other two days.
+        For a device that need not be looked back at (`lookback_s`) two days are enough.
         """
         if not self._config.enabled or device.dev_eui in self._recalled:
             return
         self._recalled.add(device.dev_eui)
         ranked = [(one, rank) for one in self._fields if (rank := one.rank(device)) is not None]
+        trends = [one for one in self._trends if one.watches(device)]
         for readings in rows:
             self._note(device, readings)
             for one, rank in ranked:
                 one.recall(rank, readings)
+            for trend in trends:
+                trend.recall(readings)
 
     def readings(
         self,
@@ -73,6 +85,11 @@ class Derivation:
             one.take(rank, readings)
             if not late:
                 derived += one.tell(rank, device, _newest_s(readings))
+        for trend in self._trends:
+            if trend.watches(device):
+                trend.take(readings)
+                if not late:
+                    derived += trend.tell(device, _newest_s(readings))
         if not late:
             derived += self._tell(device, readings)
             derived += self._frost(device, readings, verdicts)
@@ -84,6 +101,9 @@ class Derivation:
         self._breaths.pop(dev_eui, None)
         self._noises.pop(dev_eui, None)
         self._recalled.discard(dev_eui)
+
+    def _in_field(self, device: DeviceInfo) -> bool:
+        return any(one.rank(device) is not None for one in self._fields)
 
     def _note(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         channels = {reading.channel for reading in readings}
@@ -109,7 +129,7 @@ class Derivation:
             (one.forecast for one in verdicts if one.channel == TEMPERATURE and one.forecast), None
         )
         now_c = find(readings, TEMPERATURE, "°C")
-        if forecast is None or now_c is None or not self.in_field(device):
+        if forecast is None or now_c is None or not self._in_field(device):
             return
         time_s = _newest_s(readings)
         sunrise_s = self._site.sunrise_s(time_s - AFTER_SUNRISE_S)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
-from gateway.agronomy.channels import Told, as_told, figure, is_derived
+from gateway.agronomy.channels import MOST_DAYS, Told, as_told, figure, is_derived
 from gateway.agronomy.crops import Crop, crops
 from gateway.agronomy.degree_days import chill_hour
 from gateway.agronomy.field_day import FieldDay, reference_mm
@@ -37,9 +37,6 @@ OPEN_DAYS = 6
 
 RATE_DAYS = 7
 """Over how many newest days the pace of growth and of water use is taken."""
-
-MOST_DAYS = 99.0
-"""What is told of a day that nobody can see yet."""
 
 COURSES = {
     "air.temperature": ("air", "°C", -60.0, 70.0),

@@ -48,7 +48,7 @@ class Site:
 
     def sunrise_s(self, time_s: float) -> float | None:
         """Return when the sun next rises, None where it does not or the place is unknown."""
-        if self.latitude is None or self.longitude is None:
+        if self.latitude is None or self.longitude is None or not 0 <= time_s <= _LAST_S:
             return None
         return next_sunrise_s(time_s, self.latitude, self.longitude)
 

@@ -1,4 +1,4 @@
-"""What derived channels say of themselves: frost tonight, unhealthy air, irrigation due.
+"""What derived channels say of themselves: frost, unhealthy air, irrigation due, a limit ahead.
 
 They meet the alerts as readings like any other. Few and calm: each needs two readings in a row or
 is told once a day, and ends well below where it began.
@@ -24,6 +24,12 @@ DERIVED_LIMITS = (
         "derived:irrigation", "field.*.irrigation", 0.0, 1, severity=Severity.INFO,
         kind="irrigation", cause="environment", title="irrigation is due",
         advice="Bring out what the reason says, in one go or over the coming days.",
+    ),
+    Limit(  # told once a day, and only of trends that chance hardly makes
+        "derived:trend", "trend.*.daysToLimit", 7.0, -1, hysteresis=3.0, samples=2,
+        severity=Severity.INFO, kind="trend", cause="unknown",
+        title="going on like this, a limit is met within a week",
+        advice="Look at the channel's last weeks and act before it comes to that.",
     ),
 )  # fmt: skip
 """Built in beside `PHYSICAL`; a channel that is not derived here never meets them."""

@@ -124,7 +124,9 @@ def test_nothing_is_derived_when_switched_off() -> None:
     assert derivation(enabled=False).readings(STATION, readings) == []
 
 
-scalars = st.one_of(st.floats(), st.integers(), st.booleans(), st.text(max_size=5))
+scalars = st.one_of(
+    st.floats(), st.integers(-(10**400), 10**400), st.booleans(), st.text(max_size=5)
+)
 
 
 @given(
@@ -141,10 +143,15 @@ scalars = st.one_of(st.floats(), st.integers(), st.booleans(), st.text(max_size=
 def test_whatever_devices_say_only_finite_figures_follow(
     rows: list[tuple[str, Any, float, ReadingKind]],
 ) -> None:
-    made = derivation(**PLACE, field=[FIELD | {"irrigation_mm_h": 5.0}])
+    made = derivation(
+        **PLACE, field=[FIELD | {"irrigation_mm_h": 5.0}],
+        trend=[{"device": "Station", "channel": channel, "limit": 1.0, "days": 8}
+               for channel in UNITS],
+    )  # fmt: skip
     for channel, value, time_s, kind in rows:
         one = Reading(EUI, Channel(channel), value, UNITS.get(channel, ""), kind, time_s, channel)
-        for told in made.readings(STATION, [one]):
+        judged = [verdict([1.0] * 96, start_s=time_s)]
+        for told in made.readings(STATION, [one], judged):
             assert isinstance(told.value, str) or math.isfinite(told.value)
 
 

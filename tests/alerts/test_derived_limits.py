@@ -47,6 +47,7 @@ def feed(
         ("frost.probability", [49, 50, 50, 49, 60, 30], []),
         ("air.aqi.epa", [140, 160, 160, 160, 160, 130, 120], [(3, "new"), (6, "end")]),
         ("air.aqi.epa", [160, 160, 90, 160, 160, 90], []),
+        ("trend.device.battery_v.daysToLimit", [99, 6, 5, 9, 4, 12], [(2, "new"), (5, "end")]),
         ("field.north.irrigation", [0, 0, 24, 28, 0], [(2, "new"), (4, "end")]),
     ],
 )
