@@ -34,19 +34,23 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Rows of (low, high) concentrations against (low, high) indices; figures are cut first."""
+    """Rows of (low, high) concentrations against (low, high) indices; figures are cut first.
+
+    `beyond` is the index past the last row, None where another mean goes on.
+    """
 
     rows: tuple[tuple[float, float, int, int], ...]
     decimals: int
+    beyond: int | None
 
 
-def _scale(decimals: int, *rows: tuple[float, float, int, int]) -> _Scale:
-    return _Scale(rows, decimals)
+def _scale(decimals: int, *rows: tuple[float, float, int, int], beyond: int | None = 500) -> _Scale:
+    return _Scale(rows, decimals, beyond)
 
 
 EPA = {
     "o3_8h": _scale(3, (0, 0.054, 0, 50), (0.055, 0.070, 51, 100), (0.071, 0.085, 101, 150),
-                    (0.086, 0.105, 151, 200), (0.106, 0.200, 201, 300)),
+                    (0.086, 0.105, 151, 200), (0.106, 0.200, 201, 300), beyond=None),
     "o3_1h": _scale(3, (0.125, 0.164, 101, 150), (0.165, 0.204, 151, 200),
                     (0.205, 0.404, 201, 300), (0.405, 0.604, 301, 500)),
     "pm2_5": _scale(1, (0, 9.0, 0, 50), (9.1, 35.4, 51, 100), (35.5, 55.4, 101, 150),
@@ -55,12 +59,16 @@ EPA = {
                    (255, 354, 151, 200), (355, 424, 201, 300), (425, 604, 301, 500)),
     "co_8h": _scale(1, (0, 4.4, 0, 50), (4.5, 9.4, 51, 100), (9.5, 12.4, 101, 150),
                     (12.5, 15.4, 151, 200), (15.5, 30.4, 201, 300), (30.5, 50.4, 301, 500)),
-    "so2_1h": _scale(0, (0, 35, 0, 50), (36, 75, 51, 100), (76, 185, 101, 150)),
-    "so2_24h": _scale(0, (186, 304, 151, 200), (305, 604, 201, 300), (605, 1004, 301, 500)),
+    "so2_1h": _scale(0, (0, 35, 0, 50), (36, 75, 51, 100), (76, 185, 101, 150),
+                     (186, 304, 151, 200), beyond=200),
+    "so2_24h": _scale(0, (305, 604, 201, 300), (605, 1004, 301, 500)),
     "no2_1h": _scale(0, (0, 53, 0, 50), (54, 100, 51, 100), (101, 360, 101, 150),
                      (361, 649, 151, 200), (650, 1249, 201, 300), (1250, 2049, 301, 500)),
 }  # fmt: skip
-"""Ozone and CO in ppm, SO2 and NO2 in ppb; PM over 24 h (or NowCast) in µg/m³."""
+"""Ozone and CO in ppm, SO2 and NO2 in ppb; PM over 24 h (or NowCast) in µg/m³.
+
+An hour of SO2 says no more than 200 (40 CFR 58, Appendix G, Table 1, note 4): beyond that its day.
+"""
 
 _CHINA_INDEX = (0, 50, 100, 150, 200, 300, 400, 500)
 CHINA = {
@@ -165,12 +173,7 @@ def _epa(scale: _Scale, concentration: float) -> int | None:
     for low, high, first, last in scale.rows:
         if low <= cut <= high:
             return _nearest(first + (last - first) / (high - low) * (cut - low))
-    _, top, _, last = scale.rows[-1]
-    # Off the scale counts as its end only where there is no table for more.
-    return last if cut > top and last == EPA_MOST else None
-
-
-EPA_MOST = 500
+    return scale.beyond if cut > scale.rows[-1][1] else None
 
 
 def _nearest(value: float) -> int:

@@ -21,9 +21,6 @@ from gateway.config import AgronomyConfig
 from gateway.errors import BadInput
 from gateway.types import DevEui, DeviceInfo, Reading, Verdict
 
-FIELD_S = 28 * 3600.0
-"""How far back a field's devices are of use: the day that is not closed yet."""
-
 
 class Derivation:
     """Derives readings. Raises ConfigError for a field whose crop or soil is not known."""
@@ -40,9 +37,7 @@ class Derivation:
 
     def lookback_s(self, device: DeviceInfo) -> float:
         """Return how far back a device must be recalled before any speaks, 0 when it need not."""
-        known = [one.lookback_s for one in self._trends if one.watches(device)]
-        if self._in_field(device):
-            known.append(FIELD_S)
+        known = [one.lookback_s(device) for one in (*self._fields, *self._trends)]
         return max(known, default=0.0)
 
     def recall(self, device: DeviceInfo, rows: Iterable[Sequence[Reading]]) -> None:

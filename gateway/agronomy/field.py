@@ -17,6 +17,7 @@ from gateway.agronomy.crops import Crop, crops
 from gateway.agronomy.degree_days import chill_hour
 from gateway.agronomy.field_day import FieldDay, reference_mm
 from gateway.agronomy.gauges import Gauges
+from gateway.agronomy.hours import HOUR_S
 from gateway.agronomy.site import Site, slug
 from gateway.agronomy.soil_water import (
     SOILS,
@@ -47,6 +48,7 @@ COURSES = {
 """Channels that go through the day: quantity, unit, and what is believed."""
 
 _MOISTURE = "soil.moisture"
+_DAY_S = 24 * HOUR_S
 _LEAST_PACE = 0.05
 
 
@@ -67,6 +69,16 @@ class FieldSeason:
         self._sums: dict[str, tuple[date, float]] = {}
         self._depletion: float | None = None
         self._paces = {name: deque[float](maxlen=RATE_DAYS) for name in ("gddDay", "cropEt")}
+
+    def lookback_s(self, device: DeviceInfo) -> float:
+        """Return how far back what a device has told is of use after a restart.
+
+        Any device: the day that is not closed; the first: the days that the paces are taken over.
+        """
+        rank = self.rank(device)
+        if rank is None:
+            return 0.0
+        return (RATE_DAYS + 1.5) * _DAY_S if rank == 0 else _DAY_S + 4 * HOUR_S
 
     def rank(self, device: DeviceInfo) -> int | None:
         """Return a device's place in this field, None when it is not of it."""
@@ -97,9 +109,9 @@ class FieldSeason:
             del self._days[min(self._days)]
 
     def tell(self, rank: int, told_by: DeviceInfo, time_s: float) -> list[Reading]:
-        """Close the days that are over and return the newest's figures; only for the first device.
+        """Close the days that are over; return the figures of the newest that has any.
 
-        `time_s` is now, by that device's word.
+        Only for the first device; `time_s` is now, by that device's word.
         """
         if rank != 0:
             return []
@@ -107,6 +119,8 @@ class FieldSeason:
         told: list[Reading] = []
         for day in sorted(day for day in self._days if day < today):
             figures = self._close(day)
+            if not figures:
+                continue
             ends = Told(told_by.dev_eui, self._site.begin_s(day + timedelta(days=1)))
             told = [self._reading(ends, name, value) for name, value in figures.items()]
         return told
@@ -203,6 +217,8 @@ class FieldSeason:
             "irrigation": advice.apply_mm, "irrigationReason": advice.reason,
             "irrigationDays": days,
         }  # fmt: skip
+        if self._config.irrigation_mm_h:
+            figures["irrigationHours"] = advice.apply_mm / self._config.irrigation_mm_h
         return figures
 
     def _coefficient(self, day: date, growth: Mapping[str, float | str]) -> float:
@@ -282,7 +298,7 @@ class FieldSeason:
 _UNITS = {
     "et0": "mm", "cropEt": "mm", "rain": "mm", "depletion": "mm", "readyWater": "mm",
     "irrigation": "mm", "gdd": "°C·d", "gddDay": "°C·d", "chillHours": "h", "nextStageDays": "d",
-    "irrigationDays": "d",
+    "irrigationDays": "d", "irrigationHours": "h",
 }  # fmt: skip
 
 

@@ -18,10 +18,11 @@ def hour_of(time_s: float) -> int:
 class Hours:
     """The newest hours' means of one quantity; samples may come in any order."""
 
-    __slots__ = ("_newest", "_sums")
+    __slots__ = ("_counts", "_means", "_newest")
 
     def __init__(self) -> None:
-        self._sums: dict[int, tuple[float, int]] = {}
+        self._means: dict[int, float] = {}
+        self._counts: dict[int, int] = {}
         self._newest = -(2**62)
 
     def add(self, time_s: float, value: float) -> None:
@@ -29,21 +30,21 @@ class Hours:
         hour = hour_of(time_s)
         if hour <= self._newest - KEPT:
             return
-        total, count = self._sums.get(hour, (0.0, 0))
-        self._sums[hour] = (total + value, count + 1)
+        count = self._counts.get(hour, 0) + 1
+        mean = self._means.get(hour, 0.0)
+        self._counts[hour], self._means[hour] = count, mean + (value - mean) / count
         if hour > self._newest:
             self._newest = hour
-            for old in [one for one in self._sums if one <= hour - KEPT]:
-                del self._sums[old]
+            for old in [one for one in self._means if one <= hour - KEPT]:
+                del self._means[old], self._counts[old]
 
     def mean_of(self, hour: int) -> float | None:
         """Return one hour's mean, None without a sample."""
-        found = self._sums.get(hour)
-        return None if found is None else found[0] / found[1]
+        return self._means.get(hour)
 
     def back(self, hour: int, count: int) -> list[float | None]:
         """Return the means of `count` hours up to this one, newest first."""
-        return [self.mean_of(hour - age) for age in range(count)]
+        return [self._means.get(one) for one in range(hour, hour - count, -1)]
 
     def mean(self, hour: int, count: int, least: int) -> float | None:
         """Return the mean of the hours up to this one, None with fewer than `least` of them."""
@@ -52,6 +53,4 @@ class Hours:
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
         """Yield (hour, mean), ascending."""
-        for hour in sorted(self._sums):
-            total, count = self._sums[hour]
-            yield hour, total / count
+        return iter(sorted(self._means.items()))

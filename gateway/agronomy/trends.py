@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from gateway.agronomy.channels import MOST_DAYS, Told, as_told, figure, is_derived
 from gateway.agronomy.field_day import Course
+from gateway.agronomy.hours import HOUR_S
 from gateway.agronomy.site import Site
 from gateway.agronomy.trend import Trend, mann_kendall
 from gateway.config import AgronomyConfig, TrendConfig
@@ -41,10 +42,9 @@ class TrendWatch:
         self._open: dict[date, Course] = {}
         self._unit = ""
 
-    @property
-    def lookback_s(self) -> float:
-        """How far back stored rows are of use."""
-        return (self._config.days + 1) * 86400.0
+    def lookback_s(self, device: DeviceInfo) -> float:
+        """Return how far back what a device has told is of use after a restart."""
+        return (self._config.days + 1) * 24 * HOUR_S if self.watches(device) else 0.0
 
     def watches(self, device: DeviceInfo) -> bool:
         """Tell whether this is the device."""

@@ -380,12 +380,25 @@ def test_a_late_uplink_fills_its_day_and_tells_nothing_of_it() -> None:
     assert "field.north_field.et0" in live(made, [26])
 
 
-@pytest.mark.parametrize("at_hour", [30, 47, 48])
+def weeks(hours: int) -> list[list[Reading]]:
+    """Return the weather of days of which no two are alike."""
+    return [
+        uplink(
+            MIDNIGHT_S + hour * HOUR_S,
+            air__temperature=15 + 5 * math.sin(hour / 4) + 3 * math.sin(hour / 17),
+            air__relativeHumidity=60 + 20 * math.cos(hour / 5), rain__cumulative=0.01 * hour,
+        )
+        for hour in range(hours)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("at_hour", [30, 47, 48, 300])
 def test_a_field_goes_on_after_a_restart_as_if_nothing_had_been(at_hour: int) -> None:
-    rows = [weather(MIDNIGHT_S + hour * HOUR_S, rain__cumulative=0.2 * hour) for hour in range(97)]
+    rows = weeks(at_hour + 100)
     one, other = farm(irrigation_mm_h=4.0), farm(irrigation_mm_h=4.0)
     stored = [[*row, *one.readings(STATION, row)] for row in rows[:at_hour]]
-    other.recall(STATION, stored[max(at_hour - 28, 0) :])
+    back_h = int(other.lookback_s(STATION) / HOUR_S)
+    other.recall(STATION, stored[max(at_hour - back_h, 0) :])
     for row in rows[at_hour:]:
         assert other.readings(STATION, row) == one.readings(STATION, row)
 
@@ -398,6 +411,15 @@ def test_what_is_ripe_or_not_yet_sown_is_not_irrigated() -> None:
         told = live(made, [24])
         assert told["field.north_field.irrigation"] == 0.0
         assert told["field.north_field.irrigationReason"] == "idle"
+
+
+def test_a_day_that_is_whole_is_told_though_the_next_was_not() -> None:
+    silent = farm()
+    for hour in range(30):
+        silent.readings(STATION, weather(MIDNIGHT_S + hour * HOUR_S), late=True)
+    assert live(silent, [50]) == live(farm(), range(25))
+    assert silent.lookback_s(STATION) > silent.lookback_s(PROBE) > 24 * HOUR_S
+    assert silent.lookback_s(DeviceInfo(DevEui("ff"), "Other")) == 0.0
 
 
 def test_a_new_planting_begins_with_nothing() -> None:

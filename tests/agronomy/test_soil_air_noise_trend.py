@@ -108,7 +108,9 @@ def test_beyond_its_table_another_mean_goes_on(key: str, beyond: float) -> None:
         china({key: beyond})
 
 
-@given(st.sampled_from(("pm2_5", "pm10", "no2_1h")), st.floats(0, 3000), st.floats(0, 100))
+@given(
+    st.sampled_from(("pm2_5", "pm10", "no2_1h", "so2_1h")), st.floats(0, 3000), st.floats(0, 100)
+)
 def test_more_is_never_better_in_america(key: str, low: float, more: float) -> None:
     assert 0 <= epa({key: low}).value <= epa({key: low + more}).value <= 500
 
@@ -122,6 +124,15 @@ def test_no_concentration_falls_between_two_rows_of_the_us_tables() -> None:
     for scale in EPA.values():
         for before, after in itertools.pairwise(scale.rows):
             assert after[0] - before[1] == pytest.approx(10**-scale.decimals)
+
+
+def test_an_hour_of_sulphur_dioxide_says_no_more_than_200() -> None:
+    # 40 CFR 58, Appendix G, Table 1, note 4
+    assert [epa({"so2_1h": ppb}).value for ppb in (75, 185, 304, 305, 900)] == [
+        100, 150, 200, 200, 200,
+    ]  # fmt: skip
+    assert epa({"so2_1h": 900.0, "so2_24h": 604.0}).value == 300
+    assert epa({"so2_1h": 400.0, "so2_24h": 100.0}).value == 200
 
 
 def test_the_worst_pollutant_leads() -> None:

@@ -61,3 +61,10 @@ def test_check_refuses_a_limit_with_a_name_of_the_gateways_own(tmp_path: Path) -
     path.write_text("[[alerts.threshold]]\nname = 'model'\nchannel = 'x'\nabove = 1\n")
     with pytest.raises(ConfigError, match="built-in rule"):
         setup.check(path, as_json=False)
+
+
+def test_check_names_a_crop_that_is_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "lora-gateway.toml"
+    path.write_text('[[agronomy.field]]\nname = "North"\ndevices = ["x"]\ncrop = "triffid"\n')
+    with pytest.raises(ConfigError, match="triffid"):
+        setup.check(path, as_json=False)

@@ -26,9 +26,9 @@ def frame(f_cnt: int, at_s: float = NOW_S, **values: object) -> Topical:
     return up(PROBE, f_cnt, at_s, {"TempC_SHT": 20.5, "Hum_SHT": 55.5} | values)
 
 
-async def live(gateway: Bench, hours: range) -> None:
+async def live(gateway: Bench, hours: range, step_s: float = HOUR_S) -> None:
     for hour in hours:
-        at_s = NOW_S + hour * HOUR_S
+        at_s = NOW_S + hour * step_s
         warm = 20.0 + hour % 7
         await gateway.hear(
             frame(hour, at_s, TempC_SHT=warm, rain_total=hour * 0.2), received_s=at_s
@@ -84,17 +84,23 @@ async def test_no_model_judges_one_and_its_forecast_tells_of_frost() -> None:
         assert (chance.value, chance.unit) == (pytest.approx(0.5, abs=2.0), "%")
 
 
-@pytest.mark.parametrize("stop", [5, 24, 40])
-async def test_a_restart_changes_nothing_that_follows(tmp_path: Path, stop: int) -> None:
-    config = settings(agronomy=PLACE)
+@pytest.mark.parametrize(
+    ("stop", "last", "step_s"), [(5, 80, 3600.0), (24, 80, 3600.0), (40, 80, 3600.0),
+                                 (190, 320, 900.0)],
+)  # fmt: skip
+async def test_a_restart_changes_nothing_that_follows(
+    tmp_path: Path, stop: int, last: int, step_s: float
+) -> None:
+    trend = {"device": PROBE, "channel": "air.temperature"}
+    config = settings(agronomy=PLACE | {"trend": [trend]})
     async with bench(config) as gateway:
-        await live(gateway, range(80))
+        await live(gateway, range(last), step_s)
         whole = derived(gateway)
     path = tmp_path / "gateway.db"
     async with bench(config, path) as gateway:
-        await live(gateway, range(stop))
-    async with bench(config, path, start_s=NOW_S + stop * HOUR_S) as gateway:
-        await live(gateway, range(stop, 80))
+        await live(gateway, range(stop), step_s)
+    async with bench(config, path, start_s=NOW_S + stop * step_s) as gateway:
+        await live(gateway, range(stop, last), step_s)
         assert derived(gateway) == whole
 
 
