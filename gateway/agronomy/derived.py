@@ -37,8 +37,8 @@ class Derivation:
 
     def lookback_s(self, device: DeviceInfo) -> float:
         """Return how far back a device must be recalled before any speaks, 0 when it need not."""
-        known = [one.lookback_s(device) for one in (*self._fields, *self._trends)]
-        return max(known, default=0.0)
+        fields_s = max((one.lookback_s(device) for one in self._fields), default=0.0)
+        return max(fields_s, *(one.lookback_s(device) for one in self._trends), 0.0)
 
     def recall(self, device: DeviceInfo, rows: Iterable[Sequence[Reading]]) -> None:
         """Take back what a device has told, oldest uplink first; the first call alone counts.
