@@ -6,17 +6,19 @@ need many more rows, so they come back when the device speaks again.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
 from gateway.codecs import LINK_CHANNELS, LinkHealth
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
-from gateway.store import Store, StoredUplink
-from gateway.types import Channel, DevEui, Reading, ReadingKind, Verdict
+from gateway.store import Store, StoredUplink, UplinkRecord
+from gateway.types import DERIVED, Channel, DevEui, Reading, ReadingKind, Verdict
 from gateway.windows import WindowBank
 
 RECALLED = 64
@@ -25,6 +27,9 @@ RECALLED = 64
 DEEPER = 4
 """How much further back is read for a device that sends different channels in turn."""
 
+MOST_RECALLED = 3000
+"""The most uplinks of one device that are read at the start for what is derived from them."""
+
 MARGIN = "radio.margin"
 UNJUDGED = ("location.", "radio.spreadingFactor", *LINK_CHANNELS)
 """Channels that are kept and shown, but whose movement means nothing."""
@@ -32,7 +37,11 @@ UNJUDGED = ("location.", "radio.spreadingFactor", *LINK_CHANNELS)
 
 def is_judged(reading: Reading) -> bool:
     """Tell whether a reading is a sample of a series that can be forecast."""
-    return reading.kind is ReadingKind.NUMERIC and not reading.channel.startswith(UNJUDGED)
+    return (
+        reading.kind is ReadingKind.NUMERIC
+        and not reading.channel.startswith(UNJUDGED)
+        and not reading.key.startswith(DERIVED)
+    )
 
 
 def is_report(readings: Sequence[Reading]) -> bool:
@@ -49,13 +58,16 @@ class Recollection:
         windows: WindowBank,
         detector: Detector | None,
         alerts: AlertEngine,
+        *,
         link: LinkHealth,
+        derivation: Derivation,
     ) -> None:
         self._store = store
         self._windows = windows
         self._detector = detector
         self._alerts = alerts
         self._link = link
+        self._derivation = derivation
         self._depth = max(HISTORY, windows.history)
 
     def take_up(self, devices: Iterable[Device], now_s: float) -> None:
@@ -73,7 +85,20 @@ class Recollection:
                 device.take(record.readings, record.verdicts)
                 device.note(record.uid, record.time_s)
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
+            if back_s := self._derivation.lookback_s(device.info):
+                self._look_back(device, rows, back_s)
         self._alerts.restore(self._store.open_alerts(), activity, now_s, infos)
+
+    def _look_back(self, device: Device, newest: Sequence[UplinkRecord], back_s: float) -> None:
+        """Give what is derived over days its past, before any device speaks."""
+        rows = list(newest)
+        if len(rows) == RECALLED:
+            span_s = max(rows[-1].time_s - rows[0].time_s, 1.0)
+            depth = min(math.ceil(RECALLED * back_s / span_s), MOST_RECALLED)
+            if depth > RECALLED:
+                eui = device.info.dev_eui
+                rows = [row.record for row in self._store.history(eui, depth)]
+        self._derivation.recall(device.info, [record.readings for record in rows])
 
     def restore(self, device: Device) -> None:
         """Rebuild windows, calibration and usual link when a device first speaks again."""
@@ -85,6 +110,7 @@ class Recollection:
         if len(rows) == self._depth and any(len(one) < self._depth for one in samples.values()):
             rows = self._store.history(device.info.dev_eui, DEEPER * self._depth)
             samples = _samples(rows)
+        self._derivation.recall(device.info, _told(rows))
         verdicts = _verdicts(rows)
         for row in rows:
             if not row.record.late:
@@ -108,6 +134,10 @@ def _samples(rows: Iterable[StoredUplink]) -> dict[Channel, list[Reading]]:
             for reading in filter(is_judged, row.record.readings):
                 samples[reading.channel].append(reading)
     return samples
+
+
+def _told(rows: Iterable[StoredUplink]) -> Iterator[Sequence[Reading]]:
+    return (row.record.readings for row in rows)
 
 
 def _verdicts(rows: Iterable[StoredUplink]) -> dict[Channel, list[Verdict]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
@@ -110,7 +111,10 @@ class Stages:
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self.devices = DeviceBook(config, store)
-        self._recollection = Recollection(store, windows, detector, alerts, link)
+        self._derivation = Derivation(config.agronomy)
+        self._recollection = Recollection(
+            store, windows, detector, alerts, link=link, derivation=self._derivation
+        )
         self._recollection.take_up(self.devices, clock.now_s())
 
     def work(self, deliveries: Sequence[Delivery]) -> Outcome:
@@ -320,6 +324,9 @@ class Stages:
 
     def _decide(self, outcome: Outcome, item: _Pending, verdicts: Sequence[Verdict]) -> None:
         uplink, info = item.uplink, item.device.info
+        derived = self._derivation.readings(info, item.readings, verdicts, late=item.late)
+        item.readings.extend(derived)
+        self._telemetry.counts["readings"] += len(derived)
         outcome.alerts.extend(
             self._alerts.heard(info, uplink.time_s, uplink.received_s, late=item.late)
         )

@@ -208,11 +208,16 @@ class ReadingKind(StrEnum):
     TEXT = "text"
 
 
+DERIVED = "derived:"
+"""How the key of a derived reading begins: it was in no payload, so no model judges it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One value of one channel at one time. `unit` is "" when the channel has none.
 
-    `key` is the name it had in the payload (dotted), so that nothing is ever lost to a rename.
+    `key` is the name it had in the payload (dotted), so that nothing is ever lost to a rename; of a
+    derived reading it is `DERIVED` and the formula.
     """
 
     dev_eui: DevEui

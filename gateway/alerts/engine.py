@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.alerts.book import AlertBook
+from gateway.alerts.derived_limits import DERIVED_LIMITS
 from gateway.alerts.episodes import RULE as MODEL_RULE
 from gateway.alerts.episodes import ModelRule
 from gateway.alerts.link import RULE as LINK_RULE
@@ -51,7 +52,7 @@ class AlertEngine:
         self._water = WaterLedger({eui: device.area for eui, device in config.devices.items()})
         self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name)
         self._link = LinkRule(self._book, config.alerts.link, config.site.name)
-        limits = (*limits_of(config.alerts.threshold), *PHYSICAL)
+        limits = (*limits_of(config.alerts.threshold), *PHYSICAL, *DERIVED_LIMITS)
         self._thresholds = ThresholdRule(self._book, limits)
         self._model = ModelRule(self._book, self._water, model_name)
         self._codecs = CodecRule(self._book, config.codecs.alert_after)

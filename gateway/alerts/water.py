@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.alerts.families import Family, family_of
-from gateway.types import Channel, DevEui, DeviceInfo, Reading, ReadingKind, Scalar
+from gateway.types import DERIVED, Channel, DevEui, DeviceInfo, Reading, ReadingKind, Scalar
 
 _HOUR_S = 3600.0
 WET_AFTER_IRRIGATION_S = 6 * _HOUR_S
@@ -54,6 +54,8 @@ class WaterLedger:
     def note(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn from one device's readings; late ones count too, for they only explain."""
         for reading in readings:
+            if reading.key.startswith(DERIVED):
+                continue  # advice to irrigate is no irrigation
             evidence = self._evidence(device, reading)
             if evidence is None:
                 continue

@@ -6,6 +6,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
 from gateway.config import RadioConfig, load
 from gateway.errors import GatewayError
@@ -47,6 +48,7 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
     """Say that the settings are good and what they amount to, or raise ConfigError."""
     config = load(config_path)
     AlertEngine(config)  # it refuses names that are its own
+    Derivation(config.agronomy)  # it knows the crops and soils
     radios = radios_of(config)
     for connection in (config.chirpstack.mqtt, config.mqtt):
         connection.secret()

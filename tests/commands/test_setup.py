@@ -112,3 +112,10 @@ def test_check_refuses_what_a_board_cannot_do(tmp_path: Path, settings: str, sai
     path.write_text(f"[radios.barn]\n{settings}\n")
     with pytest.raises(ConfigError, match=said):
         setup.check(path, as_json=False)
+
+
+def test_check_names_a_crop_that_is_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "lora-gateway.toml"
+    path.write_text('[[agronomy.field]]\nname = "North"\ndevices = ["x"]\ncrop = "triffid"\n')
+    with pytest.raises(ConfigError, match="triffid"):
+        setup.check(path, as_json=False)

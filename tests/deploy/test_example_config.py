@@ -9,13 +9,24 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from gateway.config import ChannelConfig, Config, DeviceConfig, ProfileConfig, ThresholdConfig, load
+from gateway.config import (
+    ChannelConfig,
+    Config,
+    DeviceConfig,
+    FieldConfig,
+    ProfileConfig,
+    ThresholdConfig,
+    TrendConfig,
+    load,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "lora-gateway.toml"
 HEADER = re.compile(r"^(?:# )?\[+(?P<name>[a-z_.]+)[\"\]a-z0-9. A-Z]*\]+$")
 KEY = re.compile(r"^(?:# )?(?P<key>[a-z_]+)(?:\.[A-Za-z_]+)? = ")
 NAMED = {
     "alerts.threshold": ThresholdConfig,
+    "agronomy.field": FieldConfig,
+    "agronomy.trend": TrendConfig,
     "profiles.": ProfileConfig,
     "devices.a": DeviceConfig,
 }
@@ -62,7 +73,7 @@ def test_every_setting_of_a_section_is_shown(section: str, model: type[BaseModel
         for name, field in model.model_fields.items()
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
     }
-    assert simple - {"threshold"} <= keys_by_section()[section]
+    assert simple - {"threshold", "field", "trend"} <= keys_by_section()[section]
 
 
 @pytest.mark.parametrize("section", NAMED)
@@ -83,6 +94,7 @@ def test_the_example_is_still_right_with_its_marks_taken_away(tmp_path: Path) ->
     config = load(path, environment={})
 
     assert config.alerts.threshold[0].below == 1.0
+    assert config.agronomy.field[0].crop == "maize"
     assert config.profiles["Tank level"].channels["raw"].offset == 100.0
     assert config.devices["a84041000181c061"].command_f_port == 2
     assert config.mqtt.ca_file is not None

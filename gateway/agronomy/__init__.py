@@ -1,0 +1,5 @@
+"""Derived quantities: what readings mean for plants, people and machines. See README.md."""
+
+from gateway.agronomy.derived import Derivation
+
+__all__ = ["Derivation"]
