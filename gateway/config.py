@@ -200,7 +200,9 @@ class RadioConfig(Section):
     `port` is a path, best under /dev/serial/by-id, or `usb:VID:PID[:SERIAL]`. `baud` 0 and
     `sync_word` -1 are what the dialect usually has. `boot_s` is how long a board that resets when
     its port is opened may take to say its first word. Power is what the board is set to; with the
-    antenna's gain it must stay within the region's limit.
+    antenna's gain it must stay within the region's limit. `hop_hz` are frequencies that our own
+    board listens on in turn, `scan_spreading_factors` what it looks for in turn: one or the other,
+    and each hears in part (`gateway.types.Hop` and `Scan` say how much).
     """
 
     dialect: Literal["board", "rn2483", "reyax", "rak811", "rnode", "semtech-udp"] = "board"
@@ -215,6 +217,9 @@ class RadioConfig(Section):
     spreading_factor: Annotated[int, Field(ge=5, le=12)] = 7
     bandwidth_hz: Annotated[int, Field(ge=7_800, le=1_700_000)] = 125_000
     coding_rate: Annotated[int, Field(ge=5, le=8)] = 5
+    hop_hz: tuple[int, ...] = ()
+    hop_dwell_ms: Annotated[int, Field(ge=1, le=600_000)] = 400
+    scan_spreading_factors: tuple[int, ...] = ()
     sync_word: Annotated[int, Field(ge=-1, le=0xFF)] = -1
     power_dbm: Annotated[int, Field(ge=-20, le=33)] = 14
     antenna_gain_dbi: Annotated[float, Field(ge=-20, le=20)] = 0.0
@@ -233,6 +238,8 @@ class RadioConfig(Section):
     def _wired(self) -> RadioConfig:
         if self.dialect != "semtech-udp" and not self.port:
             raise ValueError("a board needs its `port`: `lora-gateway detect` lists them")
+        if self.hop_hz and self.scan_spreading_factors:
+            raise ValueError("`hop_hz` and `scan_spreading_factors` exclude each other")
         return self
 
 

@@ -26,9 +26,11 @@ from gateway.telemetry import Telemetry
 from gateway.types import (
     BytePort,
     Deliver,
+    Hop,
     Json,
     RadioDialect,
     RadioSettings,
+    Scan,
     TransmitOutcome,
     Transmitted,
 )
@@ -80,11 +82,18 @@ def _settings(name: str, config: RadioConfig, dialect: RadioDialect) -> RadioSet
             coding_rate=config.coding_rate,
             sync_word=usual if config.sync_word < 0 else config.sync_word,
             power_dbm=config.power_dbm,
+            turns=_turns(config),
         )
         dialect.check(settings)
     except (ValueError, ConfigError) as error:
         raise ConfigError(f"radios.{name}: {error}") from None
     return settings
+
+
+def _turns(config: RadioConfig) -> Hop | Scan | None:
+    if config.hop_hz:
+        return Hop(config.hop_hz, dwell_ms=config.hop_dwell_ms)
+    return Scan(config.scan_spreading_factors) if config.scan_spreading_factors else None
 
 
 def port_of(name: str, config: RadioConfig, on_state: OnState) -> BytePort:
@@ -173,7 +182,7 @@ class Radios:
             if result.outcome is TransmitOutcome.SENT:
                 self._on_ended(Ended(transmission, result.outcome, detail))
                 return
-            certain = certain and result.outcome is TransmitOutcome.REFUSED
+            certain = certain and result.outcome is not TransmitOutcome.FAILED
         outcome = TransmitOutcome.REFUSED if certain else TransmitOutcome.FAILED
         self._on_ended(Ended(transmission, outcome, detail))
 

@@ -562,7 +562,10 @@ class Transmit:
 
 
 class TransmitOutcome(StrEnum):
-    """What became of a `Transmit`: refused before, or failed while, it was tried."""
+    """What became of a `Transmit`.
+
+    REFUSED and CANCELLED are certain: nothing was on air. FAILED is not: it may have been.
+    """
 
     SENT = "sent"
     REFUSED = "refused"

@@ -205,6 +205,7 @@ def try_in(chance: Chance, window: ReceiveWindow, phy_payload: bytes, identity: 
         iq_inverted=window.iq_inverted,
         crc=False,
         preamble=8,
+        turns=None,
     )
     return _try(chance, settings, window.opens_s, phy_payload, (identity, window.name))
 
@@ -220,6 +221,7 @@ def private_try(chance: Chance, delay_s: float, octets: bytes, identity: str) ->
         frequency_hz=heard.frequency_hz,
         spreading_factor=heard.spreading_factor,
         bandwidth_hz=heard.bandwidth_hz,
+        turns=None,
     )
     opens_s = delay_s if chance.meets_windows else 0.0
     return _try(chance, settings, opens_s, octets, (identity, "private"))

@@ -102,6 +102,13 @@ def test_check_warns_of_what_a_radio_cannot_do(
         ("dialect = 'board'", "a board needs its `port`"),
         ("dialect = 'rnode'\nport = 'x'\nsync_word = 52", "sync word 0x34 cannot be set"),
         ("port = 'x'\nspreading_factor = 5", "spreading factor 5"),
+        ("port = 'x'\nhop_hz = [868100000]", "two or more"),
+        ("port = 'x'\nhop_hz = [868300000, 868500000]", "868100000"),
+        (
+            "port = 'x'\nhop_hz = [868100000, 868300000]\nscan_spreading_factors = [7, 8]",
+            "exclude each other",
+        ),
+        ("dialect = 'rn2483'\nport = 'x'\nscan_spreading_factors = [7, 8]", "rn2483|RN2483"),
         ("port = 'x'\nbandwidth_hz = 100000", "bandwidth 100000 Hz"),
         ("port = 'x'\n[radios.hill]\nport = 'x'", "two radios cannot share x"),
         ("port = 'x'\n[radios.chirpstack]\nport = 'y'", "choose another"),

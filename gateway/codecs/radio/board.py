@@ -60,6 +60,13 @@ class _Open:
     again_s: float
 
 
+_DEPARTED = {
+    1: (TransmitOutcome.REFUSED, "it missed its time"),
+    2: (TransmitOutcome.FAILED, "the radio failed"),
+}
+"""Status of a departure (SPEC.md, section 5) other than 0 -> what it means."""
+
+
 class Board:
     """A dialect of `gateway.types.RadioDialect`. Memory is bounded by window and queue."""
 
@@ -232,8 +239,10 @@ class Board:
         if departure.status == 0:
             self._sent(TransmitOutcome.SENT, "", self._time(departure.started_us, now_s))
         else:
-            words = {1: "it missed its time", 2: "the radio failed"}
-            self._sent(TransmitOutcome.FAILED, words.get(departure.status, "unknown status"))
+            outcome, words = _DEPARTED.get(
+                departure.status, (TransmitOutcome.FAILED, "unknown status")
+            )
+            self._sent(outcome, words)
 
     def _error(self, frame: Frame, now_s: float) -> None:
         if len(frame.body) != 2:  # noqa: PLR2004 - command and code
@@ -245,7 +254,9 @@ class Board:
             return
         self._open.pop(frame.seq)
         if kind == Type.TRANSMIT and frame.seq == self._sending_seq:
-            self._sent(TransmitOutcome.FAILED, words)
+            # The answer to a repeated try may be about the first, which the board took.
+            first = command.tries == 1
+            self._sent(TransmitOutcome.REFUSED if first else TransmitOutcome.FAILED, words)
             return
         if kind == Type.CANCEL:
             if self._is_about_current(command):

@@ -49,10 +49,10 @@ class Outgoing:
         return request
 
     def fail_all(self, why: str) -> None:
-        """End every packet."""
+        """End every packet: the current one may have been on air, the others were not."""
         self.end(TransmitOutcome.FAILED, why)
         while self.begin() is not None:
-            self.end(TransmitOutcome.FAILED, why)
+            self.end(TransmitOutcome.REFUSED, why)
 
     def cancel(self, id_: str, why_not_current: str) -> None:
         """End a packet that waits; the current one cannot be, for this reason."""

@@ -254,7 +254,7 @@ class SemtechUdp:
         if error in {"NONE", ""}:
             self._end(token, TransmitOutcome.SENT, "taken by the forwarder")
         else:
-            self._end(token, TransmitOutcome.FAILED, f"the forwarder says {error!s:.40}")
+            self._end(token, TransmitOutcome.REFUSED, f"the forwarder says {error!s:.40}")
 
     def _end(self, token: int, outcome: TransmitOutcome, detail: str) -> None:
         sent = self._open.pop(token)
