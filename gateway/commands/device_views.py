@@ -22,6 +22,9 @@ from gateway.types import Json
 
 _NONE = "No device is registered. `lora-gateway devices add --help` says how."
 _WIDTH = 140
+_TITLE = 20
+_SHOWN = 8
+_LINK = "radio."
 _SNR = "radio.snr"
 
 
@@ -67,12 +70,38 @@ def show(config_path: Path | None, dev_eui: str, *, as_json: bool) -> int:
         shown: dict[str, Json] = {
             **to_json(found[0]),
             "keys": dict.fromkeys(found[0].keys, "set"),
-            **_last(registry.heard().get(eui)),
+            **_last(heard := registry.heard().get(eui)),
+            "link": _link(heard),
             "sessions": [{**session.body, "keys": "set"} for session in sessions],
-            "counters": [dict(counter.body) for counter in registry.counters(eui)],
+            "counters": [
+                {name: value for name, value in counter.body.items() if name != "keys"}
+                for counter in registry.counters(eui)
+            ],
         }
-    print(json.dumps(shown, indent=None if as_json else 2))
+    if as_json:
+        print(json.dumps(shown))
+    else:
+        _print_facts(shown)
     return 0
+
+
+def _print_facts(facts: Mapping[str, Json], indent: str = "") -> None:
+    """Print what is known, a line each; of a long list how many it has."""
+    for name, value in facts.items():
+        if value in (None, "", [], {}) or name == "format":
+            continue
+        title = f"{indent}{name.replace('_', ' '):<{_TITLE - len(indent)}}"
+        if isinstance(value, dict):
+            print(title.rstrip())
+            _print_facts(value, indent + "  ")
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            for one in value:
+                print(title.rstrip())
+                _print_facts(one, indent + "  ")
+        elif isinstance(value, list) and len(value) > _SHOWN:
+            print(f"{title} {len(value)} of them")
+        else:
+            print(f"{title} {value}")
 
 
 def _row(
@@ -103,6 +132,16 @@ def _last(heard: Heard | None) -> Mapping[str, Json]:
         "f_cnt": heard.record.f_cnt,
         "lost_percent": round(100 * heard.missing / sent, 1) if sent else None,
         "snr_db": snr_db,
+    }
+
+
+def _link(heard: Heard | None) -> Mapping[str, Json]:
+    """Return how the newest message was received: channel -> value with its unit."""
+    readings = heard.latest.readings if heard is not None and heard.latest else ()
+    return {
+        reading.channel.removeprefix(_LINK): f"{reading.value:g} {reading.unit}".strip()
+        for reading in readings
+        if reading.channel.startswith(_LINK) and isinstance(reading.value, int | float)
     }
 
 

@@ -57,6 +57,10 @@ def test_a_device_is_added_listed_shown_and_removed(
     assert (row["dev_eui"], row["name"], row["kind"], row["keys"]) == (EUI, "tomato", "otaa", "set")
     device_views.show(config, EUI.upper(), as_json=True)
     assert json.loads(capsys.readouterr().out)["keys"] == {"app_key": "set"}
+    device_views.show(config, EUI, as_json=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["name", "tomato"] in lines
+    assert ["app", "key", "set"] in lines
     assert devices.remove(config, EUI, forget=False) == 0
     with pytest.raises(GatewayError, match="not registered"):
         device_views.show(config, EUI, as_json=False)
