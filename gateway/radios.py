@@ -42,6 +42,9 @@ HAND_OVER_S = 0.5
 """How long before its moment a board gets a packet: enough for the wire, too short for another
 device's window to fall behind it in the board's queue."""
 
+LONGEST_WAIT_S = 17.0
+"""RX2 of the longest RxDelay opens after 16 s; more than this is a clock that was set back."""
+
 OnState = Callable[[bool, str], None]
 MakePort = Callable[[str, RadioConfig, OnState], BytePort]
 Rebook = Callable[[Transmission, int], str]
@@ -188,5 +191,6 @@ class Radios:
 
     async def _try(self, transmission: Transmission, place: int) -> Transmitted:
         attempt = transmission.tries[place]
-        await asyncio.sleep(max(0.0, attempt.wanted.start_s - HAND_OVER_S - self._now_s()))
+        early_s = attempt.wanted.start_s - HAND_OVER_S - self._now_s()
+        await asyncio.sleep(min(max(0.0, early_s), LONGEST_WAIT_S))
         return await self._sources[transmission.radio].transmit(attempt.request)
