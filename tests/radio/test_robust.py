@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from board_on_air import OnAir
 from lorawan_devices import EUI
-from radio_farm import Farm, Settle, abp, node_of
+from radio_farm import RX1_US, RX2_US, Farm, Settle, abp, met, node_of, until_met
 
 pytestmark = [
     pytest.mark.firmware,
@@ -72,6 +72,23 @@ def test_a_board_that_comes_back_under_another_name_is_listened_to_again(
     after = held(farm)
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 1
+
+    def attempt() -> int:
+        """Restart the board between an uplink and its windows: its clock begins anew."""
+        identity = farm.command(EUI, hex="0a", f_port=3)
+        mark = len(air.events)
+        node.say()
+        time.sleep(0.1)
+        air.say(cmd="reset")
+        assert air.next_sent(mark, 3.0) is None, "it was sent at a moment of another clock"
+        if farm.command_states(EUI, identity)[-1] == "failed":
+            return 0  # the board had it already, so nobody knows
+        end_us, sent = node.converse()
+        assert node.read(sent).frm_payload == b"\x0a"
+        farm.command_is(EUI, identity, "sent")
+        return met(end_us, sent, RX1_US, RX2_US)
+
+    until_met(attempt, RX1_US)
 
 
 def test_kills_at_any_moment_reuse_no_counter_and_repeat_no_command(

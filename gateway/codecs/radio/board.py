@@ -37,6 +37,9 @@ TRIES = 8
 
 STATISTICS_S = 30.0
 RESTART_S = 5.0
+MISSED = 1
+"""Status of a transmission whose moment had passed (SPEC.md, section 7)."""
+
 TUNABLE_HZ = range(137_000_000, 1_020_000_001)
 SPARE_S = 5.0
 """How much later than a packet's end the word of it may come."""
@@ -113,6 +116,8 @@ class Board:
     def transmit(self, request: Transmit, now_s: float) -> Turn:
         """Send one packet at its time, after those before it."""
         why = refusal("the board", self.capabilities, request)
+        if not why and request.at_us is not None and self._time.is_of_before(request.at_us):
+            why = "the board restarted, and its clock with it"
         if not why and not self._listens:
             why = "the board is not set up yet"
         if not why and len(self._queue) >= QUEUED_TRANSMITS:
@@ -214,8 +219,10 @@ class Board:
         if departure.status == 0:
             self._sent(TransmitOutcome.SENT, "", self._time(departure.started_us, now_s))
         else:
-            words = {1: "it missed its time", 2: "the radio failed"}
-            self._sent(TransmitOutcome.FAILED, words.get(departure.status, "unknown status"))
+            words = {MISSED: "it missed its time", 2: "the radio failed"}
+            missed = departure.status == MISSED  # for certain not transmitted
+            outcome = TransmitOutcome.REFUSED if missed else TransmitOutcome.FAILED
+            self._sent(outcome, words.get(departure.status, "unknown status"))
 
     def _error(self, frame: Frame, now_s: float) -> None:
         if len(frame.body) != 2:  # noqa: PLR2004 - command and code
@@ -227,7 +234,9 @@ class Board:
             return
         self._open.pop(frame.seq)
         if kind == Type.TRANSMIT and frame.seq == self._sending_seq:
-            self._sent(TransmitOutcome.FAILED, words)
+            # A repetition may have reached the board after the packet was sent.
+            first = command.tries == 1
+            self._sent(TransmitOutcome.REFUSED if first else TransmitOutcome.FAILED, words)
             return
         self._out.trouble("setting_refused", f"{Type(kind).name.lower()}: {words}")
         if kind in {Type.CONFIGURE, Type.RECEIVE}:
