@@ -30,7 +30,6 @@ from gateway.types import (
     RadioDialect,
     RadioSettings,
     TransmitOutcome,
-    Transmitted,
 )
 
 SEMTECH_UDP = "semtech-udp"
@@ -159,12 +158,17 @@ class Radios:
 
     async def _carry_out(self, transmission: Transmission) -> None:
         """Try window by window until one is sent."""
+        now_s = asyncio.get_running_loop().time  # the system's clock may be set meanwhile
+        ahead_s = self._now_s() - now_s()
         certain, detail = True, ""
         for place in range(len(transmission.tries)):
             if place and (why := self._rebook(transmission, place)):
                 detail = f"{detail}; {why}"
                 break
-            result = await self._try(transmission, place)
+            start_s = transmission.tries[place].wanted.start_s - ahead_s
+            await asyncio.sleep(max(0.0, start_s - HAND_OVER_S - now_s()))
+            request = transmission.tries[place].request
+            result = await self._sources[transmission.radio].transmit(request)
             detail = result.detail
             if result.outcome is TransmitOutcome.SENT:
                 self._on_ended(Ended(transmission, result.outcome, detail))
@@ -172,8 +176,3 @@ class Radios:
             certain = certain and result.outcome is TransmitOutcome.REFUSED
         outcome = TransmitOutcome.REFUSED if certain else TransmitOutcome.FAILED
         self._on_ended(Ended(transmission, outcome, detail))
-
-    async def _try(self, transmission: Transmission, place: int) -> Transmitted:
-        attempt = transmission.tries[place]
-        await asyncio.sleep(max(0.0, attempt.wanted.start_s - HAND_OVER_S - self._now_s()))
-        return await self._sources[transmission.radio].transmit(attempt.request)
