@@ -99,7 +99,7 @@ class Answering:
 
     def answer(self, session: Session, chance: Chance, taken: Taken) -> None:
         """Answer a LoRaWAN uplink in RX1 or RX2, with a command when one waits."""
-        waiting = self._waiting(session.dev_eui)
+        waiting = self._waiting(session.dev_eui, chance.now_s)
         if not waiting and not session.has_something_to_say:
             return
         if not chance.meets_windows:
@@ -223,7 +223,7 @@ class Answering:
 
     def answer_node(self, node: PrivateNode, dev_eui: DevEui, chance: Chance, taken: Taken) -> None:
         """Send a home-made node a command that waits, after its uplink."""
-        waiting = self._waiting(dev_eui)
+        waiting = self._waiting(dev_eui, chance.now_s)
         if waiting:
             self._send_to_node(node, waiting[0], chance, taken)
 
@@ -264,7 +264,7 @@ class Answering:
             device = self._roster.device(dev_eui)
             if device is None or device.device_class is not DeviceClass.C:
                 continue
-            waiting = self._waiting(dev_eui)
+            waiting = self._waiting(dev_eui, now_s)
             if waiting and now_s >= self._resting_s.get(dev_eui, 0.0):
                 self._send_at_once(device, waiting, now_s, taken)
 
@@ -353,12 +353,17 @@ class Answering:
 
     # --- shared ---------------------------------------------------------------------------
 
-    def _waiting(self, dev_eui: DevEui) -> list[Downlink]:
-        """Return the commands that may go now, oldest first: none while one is under way."""
+    def _waiting(self, dev_eui: DevEui, now_s: float) -> list[Downlink]:
+        """Return the commands that may go now, oldest first: none while one is under way.
+
+        One whose time has run out never goes, also before it is told so.
+        """
         open_ = self._commands.open_for(dev_eui)
         if any(one.state is DownlinkState.QUEUED for one in open_):
             return []
-        return [one for one in open_ if one.state is DownlinkState.ACCEPTED]
+        return [
+            one for one in open_ if one.state is DownlinkState.ACCEPTED and now_s <= one.expires_s
+        ]
 
     def _book(self, chance: Chance, attempt: Try, taken: Taken) -> _Unsent | None:
         """Count the airtime of a try, or say why it may not be, and when it may."""

@@ -20,7 +20,7 @@ SET = f"lora-gateway/device/{EUI}/set"
 LONG, SHORT = b'{"f_port": 4, "hex": "' + b"55" * 100 + b'"}', b'{"f_port": 4, "hex": "55"}'
 
 
-async def heard_with(path: Path, command: bytes, **radio: object) -> Outcome:
+async def heard_with(path: Path, command: bytes, after_s: float = 1.0, **radio: object) -> Outcome:
     """Command a device over a radio with these settings, and hear its next uplink."""
     with closing(database.prepare(path)) as connection, connection:
         register.put(connection, [to_record(abp(EUI, 1), NOW_S)])
@@ -31,7 +31,7 @@ async def heard_with(path: Path, command: bytes, **radio: object) -> Outcome:
             Device().uplink(), -80.0, 9.0, frequency_hz=868_100_000, spreading_factor=7,
             bandwidth_hz=125_000, counter_us=5_000_000,
         )  # fmt: skip
-        heard = delivery(("radio/board", write_heard(frame)), NOW_S + 1.0, source="board")
+        heard = delivery(("radio/board", write_heard(frame)), NOW_S + after_s, source="board")
         return await bench.take(heard)
     finally:
         bench.assembly.codecs.close()
@@ -55,3 +55,10 @@ async def test_a_command_that_no_window_will_ever_take_fails_with_the_reason(
     (failed,) = outcome.downlinks
     assert failed.state is DownlinkState.FAILED
     assert "100 bytes" in failed.detail
+
+
+async def test_a_command_whose_time_has_run_out_is_not_sent(tmp_path: Path) -> None:
+    command = b'{"f_port": 4, "hex": "55", "expires_in_s": 10}'
+    for after_s, sent in ((9.0, 1), (11.0, 0)):
+        outcome = await heard_with(tmp_path / f"{after_s}.db", command, after_s)
+        assert len(outcome.transmissions) == sent
