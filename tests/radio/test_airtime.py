@@ -76,7 +76,7 @@ def test_commands_wait_once_the_hour_s_share_of_the_air_is_used_up(settle: Settl
 
     more = farm.command(EUI, hex="66", f_port=4)
     mark = len(air.events)
-    assert air.next_sent(mark, 4.0) is None
+    assert air.next_sent(mark, 2.5) is None
     sent = air.sent()
     assert [node.read(one).frm_payload for one in sent[1:]] == [b"\x55" * 30] * 2
     assert sum(one.airtime_us for one in sent) / 1e6 <= LEFT_S

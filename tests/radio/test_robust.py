@@ -24,9 +24,9 @@ pytestmark = [
 ]
 
 SEED = 20261124
-REPLUGS = int(os.environ.get("RADIO_REPLUGS", "6"))
-KILLS = int(os.environ.get("RADIO_KILLS", "12"))
-"""More take long; what matters shows with these too."""
+REPLUGS = int(os.environ.get("RADIO_REPLUGS", "5"))
+KILLS = int(os.environ.get("RADIO_KILLS", "8"))
+"""A hundred and thirty take five minutes; what matters shows with these too."""
 
 LISTENING_S = 3.0
 LONGEST_LIFE_S = 1.4
@@ -66,7 +66,7 @@ def test_a_board_that_comes_back_under_another_name_is_listened_to_again(
         took_s.append(time.monotonic() - begun_s)
         farm.daemon.wait_stored(node.device.f_cnt, 10)
     figures["replug_s"] = f"median {statistics.median(took_s):.2f}, max {max(took_s):.2f}"
-    assert max(took_s) < LISTENING_S + 1.0  # this machine may be busy
+    assert statistics.median(took_s) < LISTENING_S
     health = farm.health(lambda body: body["sources"]["board"]["listening"])
     assert health["sources"]["board"]["openings"] == REPLUGS + 1
     after = held(farm)
