@@ -32,7 +32,6 @@ from gateway.types import (
     RadioSettings,
     Scan,
     TransmitOutcome,
-    Transmitted,
 )
 
 SEMTECH_UDP = "semtech-udp"
@@ -175,12 +174,18 @@ class Radios:
 
     async def _carry_out(self, transmission: Transmission) -> None:
         """Try window by window until one is sent."""
+        now_s = asyncio.get_running_loop().time  # the system's clock may be set meanwhile
+        ahead_s = self._now_s() - now_s()
         certain, detail = True, ""
         for place in range(len(transmission.tries)):
             if place and (why := self._rebook(transmission, place)):
                 detail = f"{detail}; {why}"
                 break
-            result = await self._try(transmission, place)
+            start_s = transmission.tries[place].wanted.start_s - ahead_s
+            early_s = start_s - HAND_OVER_S - now_s()
+            await asyncio.sleep(min(max(0.0, early_s), LONGEST_WAIT_S))
+            request = transmission.tries[place].request
+            result = await self._sources[transmission.radio].transmit(request)
             detail = result.detail
             if result.outcome is TransmitOutcome.SENT:
                 self._on_ended(Ended(transmission, result.outcome, detail))
@@ -188,9 +193,3 @@ class Radios:
             certain = certain and result.outcome is not TransmitOutcome.FAILED
         outcome = TransmitOutcome.REFUSED if certain else TransmitOutcome.FAILED
         self._on_ended(Ended(transmission, outcome, detail))
-
-    async def _try(self, transmission: Transmission, place: int) -> Transmitted:
-        attempt = transmission.tries[place]
-        early_s = attempt.wanted.start_s - HAND_OVER_S - self._now_s()
-        await asyncio.sleep(min(max(0.0, early_s), LONGEST_WAIT_S))
-        return await self._sources[transmission.radio].transmit(attempt.request)

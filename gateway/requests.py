@@ -18,6 +18,7 @@ from gateway.codecs import PayloadDecoder
 from gateway.config import Config
 from gateway.control import CommandParser, DownlinkTracker, Target, refused
 from gateway.errors import BadInput, CommandRefused
+from gateway.network import APPLICATION as RADIO_APPLICATION
 from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json
 
 SOURCE = "operator"
@@ -127,6 +128,11 @@ class Requests:
     def _target(self, info: DeviceInfo | None) -> Target | None:
         if info is None:
             return None
+        if info.application_id == RADIO_APPLICATION and not self._serves(info.dev_eui):
+            raise CommandRefused(
+                "not_registered",
+                "The device was removed from this gateway: `lora-gateway devices add` it again.",
+            )
         settings = self._config.devices.get(info.dev_eui)
         return Target(
             application_id=info.application_id,

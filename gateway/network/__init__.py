@@ -3,11 +3,12 @@
 from gateway.network.airwaves import Airwaves, Ended, Radio, Transmission
 from gateway.network.changes import Changes, batch_of
 from gateway.network.devices import Kind, RadioDevice, from_record, to_record
-from gateway.network.roster import Roster
+from gateway.network.roster import APPLICATION, Roster
 from gateway.network.server import NetworkServer
 from gateway.network.taken import Taken
 
 __all__ = [
+    "APPLICATION",
     "Airwaves",
     "Changes",
     "Ended",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.codecs.lorawan import (
@@ -64,6 +65,15 @@ _AROUND_MAC_PAYLOAD = 1 + 4
 """MHDR and MIC, the bytes of a PHYPayload that are not MACPayload."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unsent:
+    """Why a window did not take a downlink: "" where it was merely missed; `never` will it."""
+
+    why: str
+    never: bool = False
+    earliest_s: float | None = None
+
+
 class Answering:
     """Builds downlinks for uplinks, joins and devices that always listen. One per server."""
 
@@ -89,19 +99,45 @@ class Answering:
 
     def answer(self, session: Session, chance: Chance, taken: Taken) -> None:
         """Answer a LoRaWAN uplink in RX1 or RX2, with a command when one waits."""
-        waiting = self._waiting(session.dev_eui)
+        waiting = self._waiting(session.dev_eui, chance.now_s)
         if not waiting and not session.has_something_to_say:
             return
         if not chance.meets_windows:
             self._cannot_meet(session, chance, waiting, taken)
             return
+        if self._in_a_window(session, chance, waiting, taken) or not waiting:
+            return
+        if self._commands.get(waiting[0].id) is None:  # it will never fit
+            self.answer(session, chance, taken)
+        elif session.has_something_to_say:
+            self._in_a_window(session, chance, (), taken)
+
+    def _in_a_window(
+        self, session: Session, chance: Chance, waiting: Sequence[Downlink], taken: Taken
+    ) -> bool:
+        """Send in the first window that can be met, is allowed and has room."""
+        unsent: list[_Unsent] = []
         for window in windows(session, chance.hearing()):
             if chance.is_missed(window.opens_s):
                 self._counts["windows_missed"] += 1
-            elif self._send(session, chance, window, waiting, taken):
-                return
-        if waiting and self._commands.get(waiting[0].id) is None:  # it will never fit
-            self.answer(session, chance, taken)
+                unsent.append(_Unsent(""))
+            elif (why := self._send(session, chance, window, waiting, taken)) is None:
+                return True
+            else:
+                unsent.append(why)
+        if waiting:
+            self._tell(waiting[0], unsent, chance.now_s, taken)
+        return False
+
+    def _tell(
+        self, command: Downlink, unsent: Sequence[_Unsent], now_s: float, taken: Taken
+    ) -> None:
+        """Say at a command why none of its windows took it; give it up when none ever will."""
+        if all(one.never for one in unsent):
+            taken.steps += self._commands.failed(command.id, now_s, unsent[-1].why)
+            return
+        for why in [one.why for one in unsent if one.why and not one.never][-1:]:
+            taken.steps += self._commands.remark(command.id, now_s, why)
 
     def _cannot_meet(
         self, session: Session, chance: Chance, waiting: Sequence[Downlink], taken: Taken
@@ -118,8 +154,8 @@ class Answering:
         window: ReceiveWindow,
         waiting: Sequence[Downlink],
         taken: Taken,
-    ) -> bool:
-        """Build the downlink for one window and give it to the radio, unless that is refused."""
+    ) -> _Unsent | None:
+        """Build the downlink for one window and give it to the radio, or say why not."""
         command = waiting[0] if waiting else None
         try:
             built = build_answer(
@@ -130,33 +166,20 @@ class Answering:
                 more_waiting=len(waiting) > 1,
             )
         except BadInput as error:
-            self._unbuilt(error, command, window, chance, taken)
-            return False
+            self._counts[error.reason] += 1
+            why = f"It cannot be sent at the device's present data rate: {error.detail}."
+            return _Unsent(why, never=True)
         identity = command.id if command else f"{session.dev_eui}/{built.f_cnt}"
         attempt = try_in(chance, window, built.phy_payload, identity)
-        if not self._book(chance, attempt, command, taken):
-            return False
+        if (unsent := self._book(chance, attempt, taken)) is not None:
+            return unsent
         self._roster.answered(built.session, taken.changes)
         tries = (attempt, *self._later(session, chance, window, built.phy_payload, identity))
         transmission = Transmission(
             chance.radio.name, session.dev_eui, tries, command.id if command else "", built.f_cnt
         )
         self._hand_over(transmission, command, chance.now_s, taken)
-        return True
-
-    def _unbuilt(
-        self,
-        error: BadInput,
-        command: Downlink | None,
-        window: ReceiveWindow,
-        chance: Chance,
-        taken: Taken,
-    ) -> None:
-        """Give up a command that fits none of the windows."""
-        self._counts[error.reason] += 1
-        if command is not None and window.name != "rx1":
-            said = f"It cannot be sent at the device's present data rate: {error.detail}."
-            taken.steps += self._commands.failed(command.id, chance.now_s, said)
+        return None
 
     def _later(
         self,
@@ -190,7 +213,7 @@ class Answering:
             if not chance.is_missed(window.opens_s)
         ]
         while tries:
-            if self._book(chance, tries[0], None, taken):
+            if self._book(chance, tries[0], taken) is None:
                 transmission = Transmission(chance.radio.name, dev_eui, tuple(tries))
                 self._hand_over(transmission, None, chance.now_s, taken)
                 return
@@ -200,7 +223,7 @@ class Answering:
 
     def answer_node(self, node: PrivateNode, dev_eui: DevEui, chance: Chance, taken: Taken) -> None:
         """Send a home-made node a command that waits, after its uplink."""
-        waiting = self._waiting(dev_eui)
+        waiting = self._waiting(dev_eui, chance.now_s)
         if waiting:
             self._send_to_node(node, waiting[0], chance, taken)
 
@@ -223,12 +246,15 @@ class Answering:
             said = f"It cannot be sent: {error.detail or error.reason}."
             taken.steps += self._commands.failed(command.id, chance.now_s, said)
             return
-        if self._book(chance, attempt, command, taken):
-            self._roster.node_heard(spent, command.dev_eui, "", taken.changes)
-            transmission = Transmission(
-                chance.radio.name, command.dev_eui, (attempt,), command.id, node.next_down
-            )
-            self._hand_over(transmission, command, chance.now_s, taken)
+        if (unsent := self._book(chance, attempt, taken)) is not None:
+            self._rest(command, unsent)
+            self._tell(command, (unsent,), chance.now_s, taken)
+            return
+        self._roster.node_heard(spent, command.dev_eui, "", taken.changes)
+        transmission = Transmission(
+            chance.radio.name, command.dev_eui, (attempt,), command.id, node.next_down
+        )
+        self._hand_over(transmission, command, chance.now_s, taken)
 
     # --- devices that always listen -------------------------------------------------------
 
@@ -238,7 +264,7 @@ class Answering:
             device = self._roster.device(dev_eui)
             if device is None or device.device_class is not DeviceClass.C:
                 continue
-            waiting = self._waiting(dev_eui)
+            waiting = self._waiting(dev_eui, now_s)
             if waiting and now_s >= self._resting_s.get(dev_eui, 0.0):
                 self._send_at_once(device, waiting, now_s, taken)
 
@@ -261,8 +287,11 @@ class Answering:
             said = _NOT_JOINED if radio.transmits else f"Radio {radio.name} does not transmit."
             taken.steps += self._commands.remark(command.id, now_s, said)
             return
-        sent = self._send(session, chance, class_c_window(session), waiting, taken)
-        if sent and command.confirmed:
+        unsent = self._send(session, chance, class_c_window(session), waiting, taken)
+        if unsent is not None:
+            self._rest(command, unsent)
+            self._tell(command, (unsent,), now_s, taken)
+        elif command.confirmed:
             self._resting_s[device.dev_eui] = now_s + self._class_c_wait_s
 
     def _radio_for(self, dev_eui: DevEui) -> Radio | None:
@@ -324,31 +353,36 @@ class Answering:
 
     # --- shared ---------------------------------------------------------------------------
 
-    def _waiting(self, dev_eui: DevEui) -> list[Downlink]:
-        """Return the commands that may go now, oldest first: none while one is under way."""
+    def _waiting(self, dev_eui: DevEui, now_s: float) -> list[Downlink]:
+        """Return the commands that may go now, oldest first: none while one is under way.
+
+        One whose time has run out never goes, also before it is told so.
+        """
         open_ = self._commands.open_for(dev_eui)
         if any(one.state is DownlinkState.QUEUED for one in open_):
             return []
-        return [one for one in open_ if one.state is DownlinkState.ACCEPTED]
+        return [
+            one for one in open_ if one.state is DownlinkState.ACCEPTED and now_s <= one.expires_s
+        ]
 
-    def _book(self, chance: Chance, attempt: Try, command: Downlink | None, taken: Taken) -> bool:
-        """Count the airtime of a try, or say at the command why it may not be, and when it may."""
+    def _book(self, chance: Chance, attempt: Try, taken: Taken) -> _Unsent | None:
+        """Count the airtime of a try, or say why it may not be, and when it may."""
         booked = self._airwaves.book(chance.radio.name, attempt.wanted)
         if not isinstance(booked, Refusal):
             taken.changes.booked(chance.radio.name, booked)
-            return True
+            return None
         self._counts["refused_" + booked.reason] += 1
-        if command is None:
-            return False
         if booked.earliest_s is None:
-            said = f"It may never be transmitted so ({booked.reason}): {booked.detail}."
-            taken.steps += self._commands.failed(command.id, chance.now_s, said)
-            return False
+            why = f"It may never be transmitted so ({booked.reason}): {booked.detail}."
+            return _Unsent(why, never=True)
         when = datetime.fromtimestamp(booked.earliest_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        said = f"Not now ({booked.reason}): {booked.detail}; not before {when} UTC."
-        self._resting_s[command.dev_eui] = booked.earliest_s
-        taken.steps += self._commands.remark(command.id, chance.now_s, said)
-        return False
+        why = f"Not now ({booked.reason}): {booked.detail}; not before {when} UTC."
+        return _Unsent(why, earliest_s=booked.earliest_s)
+
+    def _rest(self, command: Downlink, unsent: _Unsent) -> None:
+        """Try a device that always listens no sooner than it may be sent to."""
+        if unsent.earliest_s is not None:
+            self._resting_s[command.dev_eui] = unsent.earliest_s
 
     def _hand_over(
         self, transmission: Transmission, command: Downlink | None, now_s: float, taken: Taken

@@ -226,18 +226,21 @@ class NetworkServer:
         return taken
 
     def _settled(self, info: DeviceInfo, heard: Heard, received_s: float) -> list[Downlink]:
-        """Return the confirmed command of which the uplink says whether it arrived."""
+        """Return the confirmed command of which the uplink says whether it arrived.
+
+        A device answers the newest it heard; one before it that got no answer never gets one.
+        """
         f_cnt = heard.acknowledged if heard.acknowledged is not None else heard.unacknowledged
         if f_cnt is None:
             return []
-        waiting = (
+        waiting = [
             one
             for one in self._commands.open_for(info.dev_eui)
             if one.confirmed and one.state in {DownlinkState.SENT, DownlinkState.QUEUED}
-        )
-        command = next(waiting, None)
-        if command is None:
+        ]
+        if not waiting:
             return []
+        command = waiting[-1]
         acknowledged = heard.acknowledged is not None
         return self._commands.on_event(
             Ack(info, received_s, received_s, command.id, acknowledged, f_cnt)

@@ -19,6 +19,7 @@ from radio_farm import ATTEMPTS, Farm, abp
 pytestmark = [pytest.mark.network, pytest.mark.mosquitto]
 
 PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_RESP, PULL_ACK, TX_ACK = range(6)
+ANSWER_S = 5.0
 UDP = """
 [radios.roof]
 dialect = "semtech-udp"
@@ -35,7 +36,7 @@ class Forwarder:
         self._up, self._down = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in "ud")
         for one in (self._up, self._down):
             one.connect(("127.0.0.1", port))
-            one.settimeout(1.0)
+            one.settimeout(ANSWER_S)
 
     def close(self) -> None:
         """Go away."""
@@ -76,10 +77,13 @@ class Forwarder:
 
     def is_asked_nothing(self) -> bool:
         """Tell whether no packet comes within a second."""
+        self._down.settimeout(1.0)
         try:
             self._down.recv(4096)
         except TimeoutError:
             return True
+        finally:
+            self._down.settimeout(ANSWER_S)
         return False
 
     def _send(self, way: socket.socket, kind: int, body: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import pytest
 from board_on_air import OnAir
@@ -60,6 +61,11 @@ def test_a_device_is_served_soon_after_it_is_registered_and_counts_on_when_it_co
     node.say(confirmed=True)
     assert air.next_sent(mark, 2.5) is None
     assert farm.daemon.stored() == stored
+
+    identity = str(uuid.uuid4())
+    farm.publish(f"device/{EUI}/set", {"id": identity, "hex": "01", "f_port": 2})
+    refused = farm.wait(f"device/{EUI}/command/{identity}")
+    assert (refused["state"], refused["detail"][:14]) == ("refused", "not_registered")
 
     farm.register(device)
     wait_served(farm, devices=1)

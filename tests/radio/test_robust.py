@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from board_on_air import OnAir
 from lorawan_devices import EUI
-from radio_farm import Farm, Settle, abp, node_of
+from radio_farm import RX1_US, RX2_US, Farm, Settle, abp, met, node_of, until_met
 
 pytestmark = [
     pytest.mark.firmware,
@@ -24,9 +24,9 @@ pytestmark = [
 ]
 
 SEED = 20261124
-REPLUGS = int(os.environ.get("RADIO_REPLUGS", "6"))
-KILLS = int(os.environ.get("RADIO_KILLS", "12"))
-"""More take long; what matters shows with these too."""
+REPLUGS = int(os.environ.get("RADIO_REPLUGS", "5"))
+KILLS = int(os.environ.get("RADIO_KILLS", "8"))
+"""A hundred and thirty take five minutes; what matters shows with these too."""
 
 LISTENING_S = 3.0
 LONGEST_LIFE_S = 1.4
@@ -66,12 +66,29 @@ def test_a_board_that_comes_back_under_another_name_is_listened_to_again(
         took_s.append(time.monotonic() - begun_s)
         farm.daemon.wait_stored(node.device.f_cnt, 10)
     figures["replug_s"] = f"median {statistics.median(took_s):.2f}, max {max(took_s):.2f}"
-    assert max(took_s) < LISTENING_S + 1.0  # this machine may be busy
+    assert statistics.median(took_s) < LISTENING_S
     health = farm.health(lambda body: body["sources"]["board"]["listening"])
     assert health["sources"]["board"]["openings"] == REPLUGS + 1
     after = held(farm)
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 1
+
+    def attempt() -> int:
+        """Restart the board between an uplink and its windows: its clock begins anew."""
+        identity = farm.command(EUI, hex="0a", f_port=3)
+        mark = len(air.events)
+        node.say()
+        time.sleep(0.1)
+        air.say(cmd="reset")
+        assert air.next_sent(mark, 3.0) is None, "it was sent at a moment of another clock"
+        if farm.command_states(EUI, identity)[-1] == "failed":
+            return 0  # the board had it already, so nobody knows
+        end_us, sent = node.converse()
+        assert node.read(sent).frm_payload == b"\x0a"
+        farm.command_is(EUI, identity, "sent")
+        return met(end_us, sent, RX1_US, RX2_US)
+
+    until_met(attempt, RX1_US)
 
 
 def test_kills_at_any_moment_reuse_no_counter_and_repeat_no_command(

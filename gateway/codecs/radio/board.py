@@ -128,6 +128,8 @@ class Board:
     def transmit(self, request: Transmit, now_s: float) -> Turn:
         """Send one packet at its time, after those before it."""
         why = refusal("the board", self.capabilities, request)
+        if not why and request.at_us is not None and self._time.is_of_before(request.at_us):
+            why = "the board restarted, and its clock with it"
         if not why and not self._listens:
             why = "the board is not set up yet"
         self._outgoing.put(request, why)

@@ -285,6 +285,17 @@ def test_a_late_frame_is_not_taken_for_a_wrap() -> None:
     assert unwrapped(1_001_000, 1.001) == 1_001_000
 
 
+def test_moments_on_a_clock_that_began_anew_are_told_from_those_before() -> None:
+    unwrapped = Unwrapped()
+    before_us = unwrapped(4_000_000_000, 1.0)
+    unwrapped.reset()
+    after_us = unwrapped(1_000_000, 2.0)
+    assert after_us % 2**32 == 1_000_000
+    assert unwrapped.is_of_before(before_us + 6_000_000)
+    assert not unwrapped.is_of_before(after_us)
+    assert unwrapped(2_000_000, 3.0) - after_us == 1_000_000
+
+
 frames = st.builds(
     HeardFrame,
     payload=st.binary(max_size=255),
