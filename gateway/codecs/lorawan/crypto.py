@@ -1,6 +1,6 @@
 """The cryptography of LoRaWAN 1.0.x, each formula as one function (sections in its docstring).
 
-AES-128 and CMAC come from `cryptography`. Counters here are the full 32 bits, and identifiers are
+Counters here are the full 32 bits, and identifiers are
 bytes in wire order, because that is what the formulas are written in.
 """
 
@@ -9,12 +9,9 @@ from __future__ import annotations
 import hmac
 from enum import IntEnum
 
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
-from cryptography.hazmat.primitives.cmac import CMAC
-
+from gateway.codecs.lorawan.aes import BLOCK_BYTES, cmac, decrypt_blocks, encrypt_blocks
 from gateway.codecs.lorawan.identity import AesKey, AppKey, AppSKey, NwkSKey
 
-BLOCK_BYTES = 16
 MIC_BYTES = 4
 
 
@@ -23,23 +20,6 @@ class Direction(IntEnum):
 
     UP = 0
     DOWN = 1
-
-
-def cmac(key: AesKey, message: bytes) -> bytes:
-    """Return the 16 bytes of AES-CMAC (RFC 4493)."""
-    code = CMAC(algorithms.AES128(key.reveal()))
-    code.update(message)
-    return code.finalize()
-
-
-def encrypt_blocks(key: AesKey, blocks: bytes) -> bytes:
-    """Return every 16-byte block encrypted on its own."""
-    return _run(_ecb(key).encryptor(), blocks)
-
-
-def decrypt_blocks(key: AesKey, blocks: bytes) -> bytes:
-    """Return every 16-byte block decrypted on its own."""
-    return _run(_ecb(key).decryptor(), blocks)
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -94,13 +74,3 @@ def _block(first: int, direction: Direction, dev_addr: bytes, f_cnt: int, last: 
     """Return block B0 (first 0x49, last = length) or Ai (first 0x01, last = i)."""
     head = bytes((first, 0, 0, 0, 0, direction))
     return head + dev_addr + f_cnt.to_bytes(4, "little") + bytes((0, last))
-
-
-def _ecb(key: AesKey) -> Cipher[modes.ECB]:
-    # Single blocks are what the formulas above are made of; no message is ever sent in this mode
-    # but the join-accept, where the specification says so.
-    return Cipher(algorithms.AES128(key.reveal()), modes.ECB())  # noqa: S305
-
-
-def _run(context: CipherContext, blocks: bytes) -> bytes:
-    return context.update(blocks) + context.finalize()

@@ -29,9 +29,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-from gateway.codecs.lorawan.crypto import BLOCK_BYTES, MIC_BYTES, cmac, encrypt_blocks, same
+from gateway.codecs.lorawan.aes import BLOCK_BYTES, cmac, crypt_stream, encrypt_blocks
+from gateway.codecs.lorawan.crypto import MIC_BYTES, same
 from gateway.codecs.lorawan.frames import MAX_PHY_BYTES
 from gateway.codecs.lorawan.identity import AesKey
 from gateway.errors import BadInput
@@ -211,8 +210,7 @@ def answer_private(node: PrivateNode, payload: bytes) -> tuple[PrivateNode, byte
 def _crypted(key: AesKey, header: bytes, payload: bytes) -> bytes:
     made = AesKey(encrypt_blocks(key, b"lora private enc"))
     block = header.ljust(BLOCK_BYTES, b"\0")
-    cipher = Cipher(algorithms.AES128(made.reveal()), modes.CTR(block)).encryptor()
-    return cipher.update(payload) + cipher.finalize()
+    return crypt_stream(made, block, payload)
 
 
 def _mic(key: AesKey, signed: bytes) -> bytes:
