@@ -31,6 +31,14 @@ late_after_s = 10000000.0
 {more}
 """
 
+UNIT_ENVIRONMENT = dict(
+    setting.split("=", 1)
+    for line in (Path(__file__).parents[1] / "deploy/lora-gateway.service").read_text().splitlines()
+    if line.startswith("Environment=")
+    for setting in line.removeprefix("Environment=").split()
+)
+"""What the systemd unit sets: how much memory the allocator keeps is part of it."""
+
 SENTINEL = eui(0xFFFFFFFF)
 STORED = f"""SELECT hex(uid) FROM uplink JOIN device ON device.id = uplink.device
     WHERE dev_eui != '{SENTINEL}'"""  # noqa: S608 - both parts are ours
@@ -58,7 +66,11 @@ class Daemon:
         command = [sys.executable, "-m", "gateway", "run", "--config", str(self._settings)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=Path(__file__).parents[1]
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=Path(__file__).parents[1],
+                env=os.environ | UNIT_ENVIRONMENT,
             )
 
     def kill(self) -> None:
