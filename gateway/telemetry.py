@@ -11,9 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from gateway.config import LogConfig
+from gateway.lean_structlog import structlog
 from gateway.types import AlertEvent, RadioTrouble, Rejected
 
 RECENT = 20
