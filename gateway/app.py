@@ -147,6 +147,7 @@ class Daemon:
             on_ended=self._transmitted,
             make_port=make_port,
         )
+        assembly.network.watch(self._radios.listens)
         self._publisher = Publisher(
             self._out,
             assembly.store,

@@ -149,6 +149,10 @@ class Radios:
         """Return every radio's name."""
         return tuple(self._sources)
 
+    def listens(self, name: str) -> bool:
+        """Tell whether a radio is there."""
+        return self._sources[name].listens
+
     def send(self, transmission: Transmission) -> None:
         """Take a transmission that is committed. Never waits; `on_ended` hears of it once."""
         self._due.put_nowait(transmission)

@@ -37,6 +37,12 @@ channel = "soil.moisture"
 below = 15.0
 {more}
 """
+QUICK = """
+[inference]
+enabled = false
+"""
+"""Starts sooner."""
+
 BOARD = """
 [radios.board]
 port = "{port}"

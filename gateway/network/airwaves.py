@@ -5,7 +5,7 @@ A `Transmission` is one downlink on its way: the same bytes for RX1 and, should 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.codecs.lorawan import (
@@ -142,6 +142,7 @@ class Airwaves:
         *,
         dwell: bool | None = None,
     ) -> None:
+        self.listens: Callable[[str], bool] = lambda _: True
         self._radios = {radio.name: radio for radio in radios}
         past: dict[str, list[Aired]] = {}
         for record in aired:
@@ -178,6 +179,17 @@ class Airwaves:
         plan = self._radios[radio].region
         band = plan.band(wanted.frequency_hz, wanted.bandwidth_hz, wanted.eirp_dbm)
         return Aired(band.name, wanted.start_s, end_s)
+
+    def unbook(self, radio: str, wanted: Wanted) -> None:
+        """Take a packet out that was for certain not sent.
+
+        What is stored of it stays: it counts again after a restart, which is the safe side.
+        """
+        self._ledgers[radio].unbook(wanted)
+
+    def watch(self, listens: Callable[[str], bool]) -> None:
+        """Ask this whether a radio is there; until then all are taken to be."""
+        self.listens = listens
 
     def health(self, now_s: float) -> Mapping[str, Json]:
         """Return, per radio and band, the seconds on air in the last hour and how many may be."""

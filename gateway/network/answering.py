@@ -60,6 +60,7 @@ _CANNOT_TIME = (
     "class A device: a board with our firmware or a concentrator can."
 )
 _NEVER_HEARD = "No radio has heard the device yet: it is sent after its first uplink."
+_AWAY = "Radio {radio} is not connected: it is sent once it is."
 _NOT_JOINED = "The device has not joined yet: it is sent once it has."
 _AROUND_MAC_PAYLOAD = 1 + 4
 """MHDR and MIC, the bytes of a PHYPayload that are not MACPayload."""
@@ -276,6 +277,10 @@ class Answering:
         if radio is None:
             taken.steps += self._commands.remark(command.id, now_s, _NEVER_HEARD)
             return
+        if not self._airwaves.listens(radio.name):
+            said = _AWAY.format(radio=radio.name)
+            taken.steps += self._commands.remark(command.id, now_s, said)
+            return
         chance = Chance(radio, now_s, now_s)
         if device.kind is Kind.PRIVATE:
             node = self._roster.node(device.node_id or 0)
@@ -309,6 +314,9 @@ class Answering:
         """
         transmission = ended.transmission
         self._counts[ended.outcome.value] += 1
+        if ended.outcome is TransmitOutcome.REFUSED:
+            for attempt in transmission.tries:
+                self._airwaves.unbook(transmission.radio, attempt.wanted)
         if not transmission.command:
             return []
         if ended.outcome is TransmitOutcome.FAILED:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from gateway.codecs.lorawan import DeviceClass, Heard, NetId, take_join_request
@@ -138,6 +138,10 @@ class NetworkServer:
         """Book a later try of a transmission; return why it may not be ("" when it may)."""
         changes = Changes()
         return self._answering.rebook(transmission, place, changes), changes
+
+    def watch(self, listens: Callable[[str], bool]) -> None:
+        """Ask this whether a radio is there, before something is sent at once."""
+        self._airwaves.watch(listens)
 
     def take_up(
         self,

@@ -165,6 +165,11 @@ class SerialRadioSource:
             "counters": dict(self._counters),
         }
 
+    @property
+    def listens(self) -> bool:
+        """Whether somebody is there who can hear and send."""
+        return self._listens
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)

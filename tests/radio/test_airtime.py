@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from lorawan_devices import EUI
-from radio_farm import RX2_US, Settle, abp, met, node_of
+from radio_farm import QUICK, RX2_US, Settle, abp, met, node_of
 
 from gateway.codecs.lorawan import DeviceClass
 from gateway.types import DevEui
@@ -46,7 +46,7 @@ def use_up(database: Path, **used_s: float) -> float:
 
 
 def test_commands_wait_once_the_hour_s_share_of_the_air_is_used_up(settle: Settle) -> None:
-    farm, air = settle()
+    farm, air = settle(more=QUICK)
     device, other = abp(EUI, 1, device_class=DeviceClass.C), abp(VALVE, 21)
     node, valve = node_of(air, device), node_of(air, other)
     farm.register(device, other)

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from board_on_air import OnAir
 from lorawan_devices import EUI
-from radio_farm import Farm, Settle, abp, node_of
+from radio_farm import QUICK, Farm, Settle, abp, node_of
 
 pytestmark = [
     pytest.mark.firmware,
@@ -29,7 +29,7 @@ def wait_served(farm: Farm, *, devices: int) -> float:
 
 @pytest.fixture(scope="module")
 def running(settle: Settle) -> tuple[Farm, OnAir]:
-    farm, air = settle()
+    farm, air = settle(more=QUICK)
     farm.register()
     farm.start()
     return farm, air

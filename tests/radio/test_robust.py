@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from board_on_air import OnAir
 from lorawan_devices import EUI
-from radio_farm import RX1_US, RX2_US, Farm, Settle, abp, met, node_of, until_met
+from radio_farm import QUICK, RX1_US, RX2_US, Farm, Settle, abp, met, node_of, until_met
 
 pytestmark = [
     pytest.mark.firmware,
@@ -25,17 +25,12 @@ pytestmark = [
 
 SEED = 20261124
 REPLUGS = int(os.environ.get("RADIO_REPLUGS", "5"))
-KILLS = int(os.environ.get("RADIO_KILLS", "8"))
+KILLS = int(os.environ.get("RADIO_KILLS", "6"))
 """A hundred and thirty take five minutes; what matters shows with these too."""
 
 LISTENING_S = 3.0
 LONGEST_LIFE_S = 1.4
 """From an uplink until after its second window has been prepared."""
-
-QUICK = """
-[inference]
-enabled = false
-"""
 
 
 def held(farm: Farm) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from board_on_air import OnAir, Sent
 from lorawan_devices import EUI, JOIN_EUI, Device, Joiner, key
 from radio_farm import (
+    ATTEMPTS,
     JOIN1_US,
     JOIN2_US,
     RX1_US,
@@ -55,6 +57,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
+SEED = 20261125
 CHANNEL_HZ, RX2_HZ = 868_100_000, 869_525_000
 SOIL, VALVE, SIREN, JOINING = (DevEui(f"70b3d57ed000000{number}") for number in range(1, 5))
 WELL_ID = 0xC0FFEE01
@@ -304,3 +307,37 @@ def test_a_neighbour_s_frames_are_shown_with_advice_and_are_no_bad_input(
     assert "lora-gateway devices add" in newest["0102030405060708"]["advice"]
     assert health["quarantine"]["counts"] == before
     assert EUI not in newest
+
+
+def test_rubbish_on_the_air_costs_nothing_but_itself(farm: Farm, air: OnAir, soil: Node) -> None:
+    rng = random.Random(SEED)  # noqa: S311 - repeatable, not secret
+    address = bytes.fromhex(soil.device.dev_addr)[::-1]
+
+    def rubbish(kind: int) -> bytes:
+        noise = rng.randbytes(rng.randrange(1, 200))
+        match kind:
+            case 0:
+                return noise
+            case 1:
+                return bytes((rng.choice((0x40, 0x80, 0x60)),)) + address + noise
+            case 2:
+                return soil.device.uplink(noise, rng.choice((1, 2, 224, 255)), f_opts=noise[:15])
+            case 3:
+                return soil.device.uplink(noise[:40], 0)
+            case _:
+                return bytes((rng.choice(list(Version)),)) + WELL_ID.to_bytes(4, "big") + noise
+
+    for number in range(150):
+        air.hear(rubbish(number % 5), airtime_us=3000, rssi=rng.randrange(-140, 0), snr=-20)
+    air.hear(soil.device.uplink(DRY_SOIL, 2))
+    farm.wait(f"device/{SOIL}/state", lambda body: body["f_cnt"] == soil.device.f_cnt - 1)
+    assert len(farm.health()["network"]["strangers"]["newest"]) <= 20
+
+    identity = farm.command(SOIL, hex="0b", f_port=2)
+    for _ in range(ATTEMPTS):  # answers to what made sense in the rubbish may come first
+        mark = len(air.events)
+        soil.say(DRY_SOIL)
+        air.next_sent(mark, 3.0)
+        if "sent" in farm.command_states(SOIL, identity):
+            break
+    farm.command_is(SOIL, identity, "sent")

@@ -111,6 +111,14 @@ class AirtimeLedger:
         self._booked.sort(key=lambda t: t.end_s)
         return None
 
+    def unbook(self, wanted: Wanted) -> None:
+        """Take a packet out that was booked and for certain not sent."""
+        end_s = wanted.start_s + wanted.airtime_s
+        band = self._region.band(wanted.frequency_hz, wanted.bandwidth_hz, wanted.eirp_dbm)
+        booked = Transmission(band.name, wanted.start_s, end_s)
+        if booked in self._booked:
+            self._booked.remove(booked)
+
     def used_s(self, band: str, now_s: float) -> float:
         """Return for how long a band was on air in the hour up to now."""
         return sum(overlap_s(t, now_s - WINDOW_S, now_s) for t in self._booked if t.band == band)
