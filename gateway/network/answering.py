@@ -43,17 +43,10 @@ from gateway.network.roster import Roster
 from gateway.network.taken import Taken
 from gateway.types import DevEui, Downlink, DownlinkState, TransmitOutcome, TxAck
 
-_STOPPED = (
-    "The gateway stopped while its radio had the command: whether it was transmitted is not known, "
-    "and it is not sent again."
-)
-_STOPPED_CONFIRMED = (
-    "The gateway stopped while its radio had the command: the device's next uplink will tell."
-)
-_UNSURE = (
-    "The radio failed while it had the command ({detail}): whether it was transmitted is not "
-    "known, and it is not sent again."
-)
+_STOPPED = "The gateway stopped while its radio had the command"
+_RADIO_FAILED = "The radio failed while it had the command ({detail})"
+_NOT_AGAIN = "{why}: whether it was transmitted is not known, and it is not sent again."
+_WILL_TELL = "{why}: the device's next uplink will tell whether it arrived."
 _NO_CONFIRMATION = "Transmitted; home-made nodes do not confirm, so nothing more will be known."
 _CANNOT_TIME = (
     "Radio {radio} cannot transmit at a given moment, so it never meets the receive windows of a "
@@ -144,7 +137,8 @@ class Answering:
         self, session: Session, chance: Chance, waiting: Sequence[Downlink], taken: Taken
     ) -> None:
         self._counts["cannot_time"] += 1
-        if waiting and session.device_class is not DeviceClass.C:
+        never = not (chance.radio.times and chance.radio.transmits)
+        if waiting and never and session.device_class is not DeviceClass.C:
             said = _CANNOT_TIME.format(radio=chance.radio.name)
             taken.steps += self._commands.failed(waiting[0].id, chance.now_s, said)
 
@@ -320,8 +314,8 @@ class Answering:
         if not transmission.command:
             return []
         if ended.outcome is TransmitOutcome.FAILED:
-            said = _UNSURE.format(detail=ended.detail)
-            return self._commands.failed(transmission.command, now_s, said)
+            why = _RADIO_FAILED.format(detail=ended.detail)
+            return self._unsure(transmission.command, why, now_s)
         if ended.outcome is TransmitOutcome.REFUSED:
             self._resting_s[transmission.dev_eui] = now_s + self._class_c_wait_s
             said = f"Not transmitted ({ended.detail}): it waits for the next chance."
@@ -350,14 +344,22 @@ class Answering:
         """Settle what a radio had when the last run ended: it is never transmitted twice."""
         steps: list[Downlink] = []
         for one in self._commands.open():
-            device = self._roster.device(one.dev_eui)
-            if device is None or one.state is not DownlinkState.QUEUED:
-                continue
-            if one.confirmed and device.kind is not Kind.PRIVATE:
-                steps += self._commands.remark(one.id, now_s, _STOPPED_CONFIRMED)
-            else:
-                steps += self._commands.failed(one.id, now_s, _STOPPED)
+            if one.dev_eui in self._roster and one.state is DownlinkState.QUEUED:
+                steps += self._unsure(one.id, _STOPPED, now_s)
         return steps
+
+    def _unsure(self, identity: str, why: str, now_s: float) -> list[Downlink]:
+        """Settle a command that may have been transmitted: only a device can tell, if it is asked.
+
+        Until it has, no other command goes to it.
+        """
+        command = self._commands.get(identity)
+        device = self._roster.device(command.dev_eui) if command is not None else None
+        if command is None or device is None:
+            return []
+        if command.confirmed and device.kind is not Kind.PRIVATE:
+            return self._commands.remark(identity, now_s, _WILL_TELL.format(why=why))
+        return self._commands.failed(identity, now_s, _NOT_AGAIN.format(why=why))
 
     # --- shared ---------------------------------------------------------------------------
 

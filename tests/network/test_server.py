@@ -228,6 +228,30 @@ def test_what_was_certainly_not_transmitted_waits_for_the_next_uplink_under_a_ne
     assert network.state(command) is DownlinkState.SENT
 
 
+def test_whether_a_confirmed_command_was_transmitted_the_device_will_tell() -> None:
+    network = Network(abp())
+    device = Device()
+    network.command(confirmed=True)
+    (transmission,) = network.hear(device.uplink()).transmissions
+    (step,) = network.ended(transmission, TransmitOutcome.FAILED, "the port was unplugged")
+    assert step.state is DownlinkState.QUEUED
+    assert "next uplink will tell" in step.detail
+    network.later(60)
+    taken = network.hear(device.uplink(ack=True))
+    assert [one.state for one in taken.steps] == [DownlinkState.ACKED]
+    assert taken.transmissions == []
+
+
+def test_a_frame_without_a_time_leaves_a_command_waiting_for_one_that_has_it() -> None:
+    network = Network(abp())
+    device = Device()
+    command = network.command()
+    assert network.hear(device.uplink(), counter_us=None).transmissions == []
+    assert network.state(command) is DownlinkState.ACCEPTED
+    network.later(60)
+    assert network.hear(device.uplink()).transmissions
+
+
 def test_what_may_have_been_transmitted_is_not_sent_again() -> None:
     network = Network(abp())
     device = Device()
