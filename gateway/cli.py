@@ -187,6 +187,27 @@ def downlink(
 
 
 @app.command()
+def audit(
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that nothing was altered.")
+    ] = False,
+    head: Annotated[
+        list[str] | None,
+        typer.Option("--head", help="A hash written down earlier, which must be there; repeat it."),
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every decision on commands, or check that none was altered since."""
+    from gateway.commands import audit as command
+
+    raise SystemExit(
+        command.run(config_path(config), verify_it=verify, known=head or [], as_json=as_json)
+    )
+
+
+@app.command()
 def backtest(
     file: Annotated[Path, typer.Argument(help="CSV with a time column and one per channel.")],
     *,
