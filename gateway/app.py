@@ -242,7 +242,7 @@ class Daemon:
                 application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
             )
             message = Message(topic, encode_down(downlink))
-            while self._assembly.downlinks.get(downlink.id) is not None:
+            while self._may_go(downlink):
                 try:
                     await self._in.publish(message)
                 except LinkError:
@@ -252,6 +252,14 @@ class Daemon:
                 self._assembly.stages.note(self._assembly.downlinks.queued(downlink.id, now_s))
                 self._pipeline.nudge()
                 break
+
+    def _may_go(self, downlink: Downlink) -> bool:
+        """Look once more, at the last moment, whether a command may be carried out."""
+        go, steps = self._assembly.desk.clear(downlink.id, self._assembly.clock.now_s())
+        if steps:
+            self._assembly.stages.note(steps)
+            self._pipeline.nudge()
+        return go is not None
 
     def _transmitted(self, ended: Ended) -> None:
         """Take what became of a transmission into the next batch."""

@@ -93,5 +93,6 @@ def _audited(outcome: Outcome) -> Iterator[AuditRecord]:
     for downlink in outcome.downlinks:
         yield AuditRecord(outcome.now_s, "command", decision(downlink))
     for downlink in outcome.answers:
-        kind = "command" if downlink.state is DownlinkState.REFUSED else "repeated"
+        decided = downlink.state in {DownlinkState.REFUSED, DownlinkState.REHEARSED}
+        kind = "command" if decided else "repeated"
         yield AuditRecord(outcome.now_s, kind, decision(downlink))

@@ -16,16 +16,16 @@ from gateway.alerts import AlertEngine
 from gateway.codecs import PayloadDecoder
 from gateway.codecs.radio import read_heard
 from gateway.config import Config
-from gateway.control import DownlinkTracker
+from gateway.control import Desk, DownlinkTracker, Target, refused_as
 from gateway.devices import Device, DeviceBook
-from gateway.errors import BadInput
+from gateway.errors import BadInput, CommandRefused
 from gateway.inference import Detector
 from gateway.network import Changes, NetworkServer, Taken
-from gateway.outcome import Outcome
+from gateway.outcome import Outcome, Reply
 from gateway.recollection import Recollection, is_judged
 from gateway.requests import SOURCE as OPERATOR
-from gateway.requests import Command, Hello, Question, Requests
-from gateway.store import EventRecord, Store, UplinkRecord
+from gateway.requests import Command, Hello, Ordered, Question, Requests
+from gateway.store import AuditRecord, EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
     Ack,
@@ -37,6 +37,7 @@ from gateway.types import (
     DeviceLocation,
     DeviceStatus,
     Downlink,
+    DownlinkState,
     Join,
     Reading,
     Rejected,
@@ -89,6 +90,7 @@ class Stages:
         downlinks: DownlinkTracker,
         requests: Requests,
         network: NetworkServer,
+        desk: Desk,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -104,6 +106,7 @@ class Stages:
         self._telemetry = telemetry
         self._requests = requests
         self._network = network
+        self._desk = desk
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
@@ -114,9 +117,11 @@ class Stages:
     def work(self, deliveries: Sequence[Delivery]) -> Outcome:
         """Take a batch from bytes to decisions. One bad delivery never costs the others."""
         outcome = Outcome(now_s=self._clock.now_s(), taken=len(deliveries))
-        outcome.downlinks, self._steps = self._steps, []
+        steps, self._steps = self._steps, []
+        self._advance(outcome, steps)
         outcome.radio, self._changes = self._changes, []
         self._tick(outcome)
+        outcome.downlinks.extend(self._desk.due(outcome.now_s))
         pending: list[_Pending] = []
         for delivery in deliveries:
             try:
@@ -125,6 +130,7 @@ class Stages:
                 self._put_aside(outcome, delivery, error)
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
+        self._send_on(outcome)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -139,12 +145,37 @@ class Stages:
         if changes:
             self._changes.append(changes)
 
+    def settle_restart(self, now_s: float) -> None:
+        """Settle commands that were open when the last run ended, in the first batch."""
+        before, self._steps = self._steps, []
+        self._steps = [
+            *before,
+            *self._desk.follow(before, now_s),
+            *self._desk.restart(now_s, self._network.serves),
+        ]
+
+    def _advance(self, outcome: Outcome, steps: Sequence[Downlink]) -> None:
+        """Take steps of commands, with all that follows from them."""
+        outcome.downlinks.extend(steps)
+        outcome.downlinks.extend(self._desk.follow(steps, outcome.now_s))
+
+    def _send_on(self, outcome: Outcome) -> None:
+        """Hand the network server what has become free to go in this batch."""
+        known = {one.id for one in outcome.dispatch}
+        for step in outcome.downlinks:
+            now = self._downlinks.get(step.id)
+            if step.state is not DownlinkState.ACCEPTED or now is None or step.id in known:
+                continue
+            if now.state is DownlinkState.ACCEPTED and not self._network.serves(now.dev_eui):
+                known.add(step.id)
+                outcome.dispatch.append(now)
+
     def _tick(self, outcome: Outcome) -> None:
         if abs(outcome.now_s - self._ticked_s) < TICK_S:
             return
         self._ticked_s = outcome.now_s
         outcome.alerts.extend(self._alerts.tick(outcome.now_s))
-        outcome.downlinks.extend(self._downlinks.tick(outcome.now_s))
+        self._advance(outcome, self._downlinks.tick(outcome.now_s))
         outcome.availability.update(self._alerts.availability_changes())
 
     # --- decode, deduplicate --------------------------------------------------------------
@@ -167,7 +198,7 @@ class Stages:
         if taken.changes:
             outcome.radio.append(taken.changes)
         outcome.transmissions.extend(taken.transmissions)
-        outcome.downlinks.extend(taken.steps)
+        self._advance(outcome, taken.steps)
         for event in taken.events:
             self._take_event(event, outcome, pending)
 
@@ -180,7 +211,7 @@ class Stages:
         if isinstance(event, Uplink):
             self._take_uplink(event, device, outcome, pending)
         elif isinstance(event, TxAck | Ack | ServerLog):
-            outcome.downlinks.extend(self._downlinks.on_event(event))
+            self._advance(outcome, self._downlinks.on_event(event))
             outcome.events.append(EventRecord.of(KIND[type(event)], event))
         elif self.devices.is_known(event.id):
             self._telemetry.uplink_duplicate(device.info.dev_eui, None)
@@ -239,7 +270,7 @@ class Stages:
         if isinstance(event, Join):
             outcome.seen.append(event.id)
             outcome.events.append(EventRecord.of(KIND[type(event)], event))
-            outcome.downlinks.extend(self._downlinks.on_event(event))
+            self._advance(outcome, self._downlinks.on_event(event))
             return
         readings, _ = self._readings_of(event)
         self._telemetry.counts["readings"] += len(readings)
@@ -268,19 +299,53 @@ class Stages:
 
     def _take_request(self, delivery: Delivery, outcome: Outcome) -> None:
         match self._requests.read(delivery, self._info_of, outcome.now_s):
-            case Command(downlink, is_new=True):
-                self._downlinks.add(downlink)
-                outcome.downlinks.append(downlink)
-                if self._network.serves(downlink.dev_eui):
-                    outcome.downlinks.extend(self._network.welcome(downlink, outcome.now_s))
-                else:
-                    outcome.dispatch.append(downlink)
-            case Command(downlink):
-                outcome.answers.append(downlink)
+            case Command() as command:
+                self._take_command(command, outcome)
+            case Ordered(question):
+                self._take_order(question, outcome)
             case Question() as question:
                 outcome.questions.append(question)
             case Hello():
                 outcome.hello = True
+
+    def _take_command(self, command: Command, outcome: Outcome) -> None:
+        downlink, now_s = command.downlink, outcome.now_s
+        if command.is_new:
+            downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
+            try:
+                steps = self._desk.begin(downlink, now_s, self._target_of)
+            except CommandRefused as refusal:
+                downlink = refused_as(downlink, refusal)
+                outcome.answers.append(downlink)
+            else:
+                downlink = steps[0]
+                outcome.downlinks.extend(steps)
+                if self._network.serves(downlink.dev_eui):
+                    outcome.downlinks.extend(self._network.welcome(downlink, now_s))
+        else:
+            outcome.answers.append(downlink)
+        if command.question is not None:
+            outcome.replies.append(_reply(command.question, downlink))
+
+    def _take_order(self, question: Question, outcome: Outcome) -> None:
+        try:
+            carried = self._desk.order(question.verb, question.body, outcome.now_s, self._target_of)
+        except CommandRefused as refusal:
+            said = f"{refusal.reason}: {refusal.detail}"
+            facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}
+            outcome.replies.append(Reply(question, error=said))
+            outcome.audit.append(
+                AuditRecord(outcome.now_s, "order_refused", {**facts, "detail": said})
+            )
+            return
+        outcome.downlinks.extend(carried.steps)
+        outcome.control.update(carried.kept)
+        outcome.replies.append(Reply(question, data=dict(carried.answer)))
+        if carried.facts:
+            outcome.audit.append(AuditRecord(outcome.now_s, "order", carried.facts))
+
+    def _target_of(self, dev_eui: DevEui) -> Target | None:
+        return self._requests.target(self._info_of(dev_eui))
 
     def _info_of(self, dev_eui: DevEui) -> DeviceInfo | None:
         """Return who a device is; one that our own radio serves is known before it speaks."""
@@ -323,6 +388,7 @@ class Stages:
             self._alerts.consider(info, verdicts, item.readings, uplink.received_s, late=item.late)
         )
         outcome.availability.update(self._alerts.availability_changes())
+        self._advance(outcome, self._downlinks.on_readings(item.readings, outcome.now_s))
         item.device.take(item.readings, verdicts)
         item.device.note(uplink.id, uplink.time_s)
         outcome.uplinks.append(
@@ -379,6 +445,13 @@ class Stages:
         )
         self._telemetry.put_aside(rejected)
         outcome.rejected.append(rejected)
+
+
+def _reply(question: Question, downlink: Downlink) -> Reply:
+    if downlink.state is DownlinkState.REFUSED:
+        return Reply(question, error=downlink.detail)
+    told = {"id": downlink.id, "state": downlink.state.value, "detail": downlink.detail}
+    return Reply(question, data=told)
 
 
 KIND: Mapping[type, str] = {

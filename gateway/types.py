@@ -403,6 +403,7 @@ class Downlink:
     `ends` is the id of the open that a scheduled close ends. `handed_s` is when the network server
     or a radio was given it, None while it certainly was not; `sent_s` when a radio gateway
     transmitted it, `eta_s` when that may be expected. `signed`: `by` was proved by a signature.
+    `attempt` counts how often a close was given again.
     """
 
     id: str
@@ -430,6 +431,7 @@ class Downlink:
     eta_s: float | None = None
     signed: bool = False
     confirmed_by: str = ""
+    attempt: int = 0
 
 
 RESPONSE_TOPIC = "$response_topic"

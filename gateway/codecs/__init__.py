@@ -5,6 +5,7 @@ from gateway.codecs.chirpstack_events import decode_event
 from gateway.codecs.chirpstack_topics import TopicTemplate
 from gateway.codecs.payloads.assignment import Assignments
 from gateway.codecs.payloads.decoder import PayloadDecoder
+from gateway.codecs.payloads.layouts.commands import CommandForm, CommandKey
 from gateway.codecs.payloads.library import CAYENNE_LPP, CodecLibrary
 from gateway.codecs.readings import ReadingMapper
 from gateway.codecs.times import format_rfc3339, parse_rfc3339
@@ -13,6 +14,8 @@ __all__ = [
     "CAYENNE_LPP",
     "Assignments",
     "CodecLibrary",
+    "CommandForm",
+    "CommandKey",
     "PayloadDecoder",
     "ReadingMapper",
     "TopicTemplate",
