@@ -193,13 +193,16 @@ class Desk:
             signed = self._authority.admit(order.by, "", body)
         if self._safety.stop is None:
             self._safety.stop = Stop(now_s, order.by, order.reason)
+        said = "An emergency stop was given."
         steps: list[Downlink] = []
         for one in self._tracker.open():
             if one.effect in {"open", "start"} and one.state in _PENDING:
-                steps += self._tracker.supersede(one.id, now_s, "An emergency stop was given.")
-            elif one.held_for == "schedule" and one.state is DownlinkState.HELD:
-                steps += self._tracker.released(one.id, now_s, "An emergency stop was given.")
-        steps += self.follow(steps, now_s)
+                superseded = self._tracker.supersede(one.id, now_s, said)
+                steps += superseded + self.follow(superseded, now_s)
+        for one in self._tracker.open():
+            if one.held_for == "schedule" and one.state is DownlinkState.HELD:
+                released = self._tracker.released(one.id, now_s, said)
+                steps += released + self.follow(released, now_s)
         for close in self._closes_of_all(now_s, target_of):
             self._tracker.add(close)
             steps += [close, *self.follow([close], now_s)]
