@@ -26,9 +26,9 @@ from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
 from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
-from gateway.errors import BadInput, LinkError, StoreError
+from gateway.errors import BadInput, ConfigError, LinkError, StoreError
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
-from gateway.network import Ended, Transmission
+from gateway.network import Ended, ServerQueue, Transmission
 from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
@@ -234,24 +234,29 @@ class Daemon:
                 self._on_outcome(outcome)
 
     async def _dispatch(self) -> None:
-        """Hand committed commands to the network server's broker, in order, until they expire."""
-        template = TopicTemplate(self._assembly.config.chirpstack.command_topic)
+        """Hand committed commands to the network server, in order, until they expire."""
         while True:
             downlink = await self._to_send.get()
-            topic = template.fill(
-                application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
-            )
-            message = Message(topic, encode_down(downlink))
             while self._may_go(downlink):
                 try:
-                    await self._in.publish(message)
-                except LinkError:
+                    steps = await self._hand_over(downlink)
+                except (LinkError, ConfigError) as error:
+                    self._assembly.telemetry.trouble("not_handed_over", error)
                     await asyncio.sleep(DISPATCH_RETRY_S)
                     continue
-                now_s = self._assembly.clock.now_s()
-                self._assembly.stages.note(self._assembly.downlinks.queued(downlink.id, now_s))
+                self._assembly.stages.note(steps)
                 self._pipeline.nudge()
                 break
+
+    async def _hand_over(self, downlink: Downlink) -> Sequence[Downlink]:
+        """Tell the network server of one command, over its API or its broker."""
+        if self._queue is not None:
+            return await self._queue.hand_over(downlink)
+        topic = TopicTemplate(self._assembly.config.chirpstack.command_topic).fill(
+            application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
+        )
+        await self._in.publish(Message(topic, encode_down(downlink)))
+        return self._assembly.downlinks.queued(downlink.id, self._assembly.clock.now_s())
 
     def _may_go(self, downlink: Downlink) -> bool:
         """Look once more, at the last moment, whether a command may be carried out."""
@@ -391,9 +396,14 @@ class Daemon:
         """Ask the network server for codecs and variables, where its API is configured."""
         config = self._assembly.config
         self._api: ChirpStackApi | None = None
-        if not (config.codecs.fetch and config.chirpstack.api.server):
+        self._queue: ServerQueue | None = None
+        if config.chirpstack.api.server:
+            self._api = ChirpStackApi(config.chirpstack.api, warn=self._assembly.telemetry.warned)
+        if self._api is not None and config.downlink.via == "api":
+            assembly = self._assembly
+            self._queue = ServerQueue(self._api, assembly.downlinks, assembly.clock.now_s)
+        if self._api is None or not config.codecs.fetch:
             return None
-        self._api = ChirpStackApi(config.chirpstack.api, warn=self._assembly.telemetry.warned)
         return ServerCodecs(
             self._api,
             on_codec=self._take_codec,

@@ -395,7 +395,10 @@ class DownlinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Downlink:
-    """A command on its way to a device. `id` is a UUID of ours and the server's queue id.
+    """A command on its way to a device. `id` is a UUID of ours.
+
+    It is the server's queue id too, where the server was told over MQTT; over its API it makes one
+    of its own, `queue_id`.
 
     `command` is its name in the device's command schema, "" for free bytes; `effect` is what it
     does there (`open`, `close`, `start`, `stop`, or ""), for `duration_s`, with `volume_l`.
@@ -432,6 +435,7 @@ class Downlink:
     signed: bool = False
     confirmed_by: str = ""
     attempt: int = 0
+    queue_id: str = ""
 
 
 RESPONSE_TOPIC = "$response_topic"
@@ -873,6 +877,17 @@ class ServerProfile:
     profile_id: str
     name: str
     changed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """A downlink that waits at the network server; `is_pending`: transmitted, not yet answered."""
+
+    id: str
+    f_port: int
+    data: bytes
+    confirmed: bool
+    is_pending: bool
 
 
 @dataclass(frozen=True, slots=True)

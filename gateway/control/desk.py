@@ -147,6 +147,7 @@ class Desk:
     def restart(self, now_s: float, serves: Callable[[DevEui], bool]) -> list[Downlink]:
         """Settle what was open when the last run ended: nothing is opened by an old command.
 
+        Over the server's API nothing is asked twice: it would be queued twice.
         `serves` tells a device of our own radios, for which it is certain what was transmitted.
         """
         steps: list[Downlink] = []
@@ -155,10 +156,13 @@ class Desk:
             if one.held_for == "schedule" and one.state is DownlinkState.HELD and behind:
                 # The clock is behind what it was: when it was to close cannot be told, so now.
                 steps += self._tracker.released(one.id, now_s, "The clock was set back.")
-            elif one.effect not in {"open", "start"} or one.state is not DownlinkState.ACCEPTED:
+            elif one.state is not DownlinkState.ACCEPTED:
                 continue
             elif serves(one.dev_eui):
-                steps += self._tracker.expired(one.id, now_s, _RESTARTED)
+                if one.effect in {"open", "start"}:
+                    steps += self._tracker.expired(one.id, now_s, _RESTARTED)
+            elif one.effect not in {"open", "start"} and self._config.via == "mqtt":
+                continue  # under its own id the server's broker may have it twice
             else:
                 steps += self._tracker.amend(replace(one, handed_s=one.created_s))
                 steps += self._tracker.failed(one.id, now_s, _RESTARTED_UNSURE)

@@ -19,6 +19,7 @@ known when a confirmed downlink is acknowledged.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -49,6 +50,9 @@ FINAL = frozenset(
         DownlinkState.REHEARSED,
     }
 )
+STRAYS = 256
+"""Events of ids that nobody knows (yet), kept for the server's answer that may name them."""
+
 SETTLE_S = 3600.0
 EXPIRY_SLACK_S = 60.0  # a transmission at the last moment may still be on its way to us
 _UNCONFIRMED = "Transmitted; the device was not asked to confirm, so nothing more will be known."
@@ -136,11 +140,32 @@ class DownlinkTracker:
         self._silence_s = config.silence_s
         self._proof_of = proof_of
         self._open: dict[str, Downlink] = {}
+        self._queue_ids: dict[str, str] = {}
+        self._strays: deque[TxAck | Ack | ServerLog] = deque(maxlen=STRAYS)
 
     def add(self, downlink: Downlink) -> None:
         """Begin to follow a command; a known id changes nothing."""
         if downlink.state not in FINAL or self._awaits_proof(downlink):
             self._open.setdefault(downlink.id, downlink)
+            if downlink.queue_id:
+                self._queue_ids[downlink.queue_id] = downlink.id
+
+    def named(self, identity: str, queue_id: str, now_s: float, detail: str) -> list[Downlink]:
+        """Note that the network server has a command, under an id of its own.
+
+        What was said of that id before we knew it is taken now: a class C device may be faster than
+        the server's answer to us.
+        """
+        before = self._open.get(identity)
+        if before is None:
+            return []
+        self._open[identity] = replace(before, queue_id=queue_id)
+        self._queue_ids[queue_id] = identity
+        steps = self._step(identity, Step.QUEUED, now_s, detail)
+        for event in [one for one in self._strays if _item_of(one) == queue_id]:
+            self._strays.remove(event)
+            steps += self.on_event(event)
+        return steps
 
     def restore(self, downlinks: Sequence[Downlink]) -> None:
         """Follow again what was open before a restart."""
@@ -265,6 +290,7 @@ class DownlinkTracker:
         if waited_s <= (proof.within_s if proof is not None else SETTLE_S):
             return []
         del self._open[downlink.id]
+        self._queue_ids.pop(downlink.queue_id, None)
         said = downlink.detail
         if proof is not None:
             said = f"{said} {_UNPROVED.format(channel=proof.channel, within_s=proof.within_s)}"
@@ -304,8 +330,11 @@ class DownlinkTracker:
 
     def _known(self, event: TxAck | Ack | ServerLog, identity: str) -> str:
         """Return the id of the open command an event speaks of, "" when there is none."""
-        identity = identity.lower()
+        given = identity.lower()
+        identity = self._queue_ids.get(given, given)
         downlink = self._open.get(identity)
+        if downlink is None and given and given not in self._queue_ids:
+            self._strays.append(event)
         ours = downlink is not None and downlink.dev_eui == event.device.dev_eui
         return identity if ours else ""
 
@@ -333,12 +362,20 @@ class DownlinkTracker:
         )
         if state in FINAL and not self._awaits_proof(changed):
             del self._open[identity]
+            self._queue_ids.pop(changed.queue_id, None)
         else:
             self._open[identity] = changed
         return [changed]
 
 
+def _item_of(event: TxAck | Ack | ServerLog) -> str:
+    if isinstance(event, ServerLog):
+        return event.context.get("queue_item_id", "").lower()
+    return event.queue_item_id.lower()
+
+
 class _Times(TypedDict, total=False):
+    queue_id: str
     handed_s: float | None
     sent_s: float
 
@@ -346,7 +383,7 @@ class _Times(TypedDict, total=False):
 def _times(downlink: Downlink, step: Step, now_s: float) -> _Times:
     """Return when it was handed over and transmitted, where a step tells."""
     if step is Step.RETURNED:
-        return {"handed_s": None}
+        return {"handed_s": None, "queue_id": ""}
     if step is Step.QUEUED:
         return {"handed_s": now_s}
     if step in {Step.SENT, Step.ACKED, Step.NACKED, Step.VERIFIED}:
