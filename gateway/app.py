@@ -170,9 +170,6 @@ class Daemon:
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Run every task until `stop`; a task that fails ends the daemon with its error."""
-        for downlink in self._assembly.downlinks.waiting():
-            if not self._assembly.network.serves(downlink.dev_eui):
-                self._to_send.put_nowait(downlink)
         async with asyncio.TaskGroup() as group:
             start = partial(_start, group)
             config, deliver = self._assembly.config, self._pipeline.inbox.put
@@ -234,19 +231,36 @@ class Daemon:
                 self._on_outcome(outcome)
 
     async def _dispatch(self) -> None:
-        """Hand committed commands to the network server, in order, until they expire."""
+        """Hand committed commands to the network server, in order, until they expire.
+
+        What certainly did not leave goes back to be offered anew; all else is asked again under its
+        own id, which the server takes once.
+        """
+        stages = self._assembly.stages
         while True:
-            downlink = await self._to_send.get()
-            while self._may_go(downlink):
-                try:
-                    steps = await self._hand_over(downlink)
-                except (LinkError, ConfigError) as error:
-                    self._assembly.telemetry.trouble("not_handed_over", error)
-                    await asyncio.sleep(DISPATCH_RETRY_S)
-                    continue
-                self._assembly.stages.note(steps)
+            downlink: Downlink | None = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISPATCH_RETRY_S):
+                    downlink = await self._to_send.get()
+            if downlink is not None:
+                await self._tell(downlink)
+            if self._in.connected and stages.reached():
                 self._pipeline.nudge()
+
+    async def _tell(self, downlink: Downlink) -> None:
+        while self._may_go(downlink):
+            if self._queue is None and not self._in.connected:
+                self._assembly.stages.unreached(downlink)
                 break
+            try:
+                steps = await self._hand_over(downlink)
+            except (LinkError, ConfigError) as error:
+                self._assembly.telemetry.trouble("not_handed_over", error)
+                await asyncio.sleep(DISPATCH_RETRY_S)
+                continue
+            self._assembly.stages.note(steps)
+            break
+        self._pipeline.nudge()
 
     async def _hand_over(self, downlink: Downlink) -> Sequence[Downlink]:
         """Tell the network server of one command, over its API or its broker."""

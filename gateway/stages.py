@@ -110,6 +110,7 @@ class Stages:
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
+        self._held_back: set[str] = set()
         self.devices = DeviceBook(config, store)
         self._recollection = Recollection(store, windows, detector, alerts)
         self._recollection.take_up(self.devices, clock.now_s())
@@ -152,7 +153,20 @@ class Stages:
             *before,
             *self._desk.follow(before, now_s),
             *self._desk.restart(now_s, self._network.serves),
+            *(one for one in self._downlinks.waiting() if not self._network.serves(one.dev_eui)),
         ]
+
+    def unreached(self, downlink: Downlink) -> None:
+        """Note that the network server could not be told of a command: it certainly has it not."""
+        self._held_back.add(downlink.id)
+        self._steps += self._downlinks.amend(replace(downlink, offered=False))
+
+    def reached(self) -> bool:
+        """Let go what the network server could not be told; say whether there is any."""
+        found = [self._downlinks.get(identity) for identity in self._held_back]
+        self._held_back.clear()
+        self._steps += sorted(filter(None, found), key=lambda one: one.created_s)
+        return bool(found)
 
     def _advance(self, outcome: Outcome, steps: Sequence[Downlink]) -> None:
         """Take steps of commands, with all that follows from them."""
@@ -161,14 +175,18 @@ class Stages:
 
     def _send_on(self, outcome: Outcome) -> None:
         """Hand the network server what has become free to go in this batch."""
-        known = {one.id for one in outcome.dispatch}
-        for step in outcome.downlinks:
+        known = {one.id for one in outcome.dispatch} | self._held_back
+        for place, step in enumerate(outcome.downlinks):
             now = self._downlinks.get(step.id)
             if step.state is not DownlinkState.ACCEPTED or now is None or step.id in known:
                 continue
             if now.state is DownlinkState.ACCEPTED and not self._network.serves(now.dev_eui):
                 known.add(step.id)
-                outcome.dispatch.append(now)
+                # Stored before it is done: after a crash it is known that it may have been.
+                offered = replace(now, offered=True)
+                self._downlinks.amend(offered)
+                outcome.downlinks[place] = offered
+                outcome.dispatch.append(offered)
 
     def _tick(self, outcome: Outcome) -> None:
         if abs(outcome.now_s - self._ticked_s) < TICK_S:

@@ -406,7 +406,8 @@ class Downlink:
     `ends` is the id of the open that a scheduled close ends. `handed_s` is when the network server
     or a radio was given it, None while it certainly was not; `sent_s` when a radio gateway
     transmitted it, `eta_s` when that may be expected. `signed`: `by` was proved by a signature.
-    `attempt` counts how often a close was given again.
+    `attempt` counts how often a close was given again. `offered`: it is stored that the network
+    server is about to be told, so after a crash it may have been.
     """
 
     id: str
@@ -436,6 +437,7 @@ class Downlink:
     confirmed_by: str = ""
     attempt: int = 0
     queue_id: str = ""
+    offered: bool = False
 
 
 RESPONSE_TOPIC = "$response_topic"

@@ -30,7 +30,7 @@ from gateway.types import DevEui, Downlink, DownlinkState, Json
 MOST_CLOSES = 12
 """How often a close that does not arrive is given again; by then hours have passed."""
 
-RETRY_S = 60.0
+RETRY_S = 15.0
 """Wait before a close is given again; it doubles each time, up to an hour."""
 
 RETRY_MAX_S = 3600.0
@@ -40,7 +40,7 @@ GATEWAY = "gateway"
 _RESTARTED = "The gateway was restarted: what opens or starts is not carried out afterwards."
 _RESTARTED_UNSURE = (
     "The gateway was restarted while it handed the command over: whether the network server has it "
-    "is not known."
+    "is not known, and it is not sent again."
 )
 _STALE = "The network server could not be told in time; what opens or starts is not sent late."
 _NOT_ARRIVED = frozenset({DownlinkState.NACKED, DownlinkState.FAILED, DownlinkState.EXPIRED})
@@ -145,9 +145,8 @@ class Desk:
         return None, self._turn_down(one, now_s, why)
 
     def restart(self, now_s: float, serves: Callable[[DevEui], bool]) -> list[Downlink]:
-        """Settle what was open when the last run ended: nothing is opened by an old command.
+        """Settle what was open when the last run ended: nothing goes twice, nothing opens late.
 
-        Over the server's API nothing is asked twice: it would be queued twice.
         `serves` tells a device of our own radios, for which it is certain what was transmitted.
         """
         steps: list[Downlink] = []
@@ -158,14 +157,11 @@ class Desk:
                 steps += self._tracker.released(one.id, now_s, "The clock was set back.")
             elif one.state is not DownlinkState.ACCEPTED:
                 continue
-            elif serves(one.dev_eui):
-                if one.effect in {"open", "start"}:
-                    steps += self._tracker.expired(one.id, now_s, _RESTARTED)
-            elif one.effect not in {"open", "start"} and self._config.via == "mqtt":
-                continue  # under its own id the server's broker may have it twice
-            else:
+            elif one.offered and not serves(one.dev_eui):
                 steps += self._tracker.amend(replace(one, handed_s=one.created_s))
                 steps += self._tracker.failed(one.id, now_s, _RESTARTED_UNSURE)
+            elif one.effect in {"open", "start"}:
+                steps += self._tracker.expired(one.id, now_s, _RESTARTED)
         return steps + self.follow(steps, now_s)
 
     # --- orders ---------------------------------------------------------------------------

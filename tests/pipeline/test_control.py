@@ -129,6 +129,24 @@ async def test_the_close_survives_a_restart_and_the_open_does_not(tmp_path: Path
         assert gateway.store.downlink(ID).state is DownlinkState.FAILED  # type: ignore[union-attr]
 
 
+async def test_what_the_server_could_not_be_told_is_sent_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with bench(farm(), path) as gateway:
+        await introduce(gateway)
+        (close,) = (await command(gateway, "close")).dispatch
+        gateway.assembly.stages.unreached(close)
+        assert (await gateway.take()).dispatch == []
+    async with bench(farm(), path, start_s=NOW_S + 5) as gateway:
+        (again,) = (await gateway.take()).dispatch
+        assert again.id == close.id
+        assert handed(gateway, await gateway.take()) == []
+        gateway.assembly.stages.unreached(again)
+        await gateway.take()
+        assert gateway.assembly.stages.reached()
+        assert [one.id for one in (await gateway.take()).dispatch] == [close.id]
+        assert not gateway.assembly.stages.reached()
+
+
 async def test_a_close_held_over_a_restart_goes_in_time(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     async with bench(farm(), path) as gateway:
@@ -209,7 +227,7 @@ async def test_a_close_that_does_not_arrive_is_given_again() -> None:
         await introduce(gateway)
         handed(gateway, await command(gateway, "close", id=ID, confirmed=True))
         await gateway.hear(txack(VALVE, NOW_S, ID), ack(VALVE, NOW_S, ID, acknowledged=False))
-        (again,) = (await gateway.wait(60)).dispatch
+        (again,) = (await gateway.wait(15)).dispatch
         assert (again.command, again.data, again.attempt) == ("close", b"\0", 1)
         assert again.id != ID
         handed(gateway, await command(gateway, "close"))

@@ -282,7 +282,9 @@ async def test_a_command_that_the_server_refuses_has_failed(tmp_path: Path) -> N
         assert "too long" in farm.heard(COMMAND)[-2]["detail"]
 
 
-async def test_a_command_given_before_a_restart_is_sent_after_it(tmp_path: Path) -> None:
+async def test_a_command_that_may_have_gone_before_a_restart_is_not_sent_twice(
+    tmp_path: Path,
+) -> None:
     config = daemon_settings(tmp_path)
     broker = MemoryBroker()
     async with running(config, broker) as farm:
@@ -294,8 +296,10 @@ async def test_a_command_given_before_a_restart_is_sent_after_it(tmp_path: Path)
         )
         await farm.until(lambda: farm.heard(DOWN))
     async with running(config, broker) as farm:
-        await farm.until(lambda: len(farm.heard(DOWN)) == 2, "the command again, under its id")
-        assert {one["id"] for one in farm.heard(DOWN)} == {ID}
+        await farm.until(lambda: farm.heard(COMMAND)[-1:] == [None], "the end of it")
+        told = farm.heard(COMMAND)[-2]
+        assert (told["state"], "restarted" in told["detail"]) == ("failed", True)
+        assert len(farm.heard(DOWN)) == 1
 
 
 async def test_a_pack_that_does_not_load_leaves_a_daemon_that_says_so(tmp_path: Path) -> None:
