@@ -256,6 +256,8 @@ class Stages:
             device.dev_addr, device.f_cnt = uplink.dev_addr, uplink.f_cnt
         device.last_seen_s = max(device.last_seen_s, uplink.received_s)
         outcome.touched[device.info.dev_eui] = device
+        if not judged:
+            self._advance(outcome, self._desk.heard(device.info.dev_eui, outcome.now_s))
         pending.append(_Pending(uplink, device, readings, late))
 
     def _decoded(self, uplink: Uplink, outcome: Outcome) -> Uplink:

@@ -33,6 +33,10 @@ MOST_CLOSES = 12
 RETRY_S = 15.0
 """Wait before a close is given again; it doubles each time, up to an hour."""
 
+CHANCES = 6
+"""Uplinks after which a close that the server has not sent counts as lost there: several commands
+may stand before it."""
+
 RETRY_MAX_S = 3600.0
 GATEWAY = "gateway"
 """Who gives the commands that follow from others."""
@@ -43,6 +47,10 @@ _RESTARTED_UNSURE = (
     "is not known, and it is not sent again."
 )
 _STALE = "The network server could not be told in time; what opens or starts is not sent late."
+_LOST = (
+    "The device has spoken several times and the network server did not send it; has it lost its "
+    "queue? A join empties it."
+)
 _NOT_ARRIVED = frozenset({DownlinkState.NACKED, DownlinkState.FAILED, DownlinkState.EXPIRED})
 _UNDER_WAY = frozenset({DownlinkState.SENT, DownlinkState.ACKED, DownlinkState.VERIFIED})
 _GIVEN = _UNDER_WAY | {DownlinkState.ACCEPTED, DownlinkState.QUEUED}
@@ -78,6 +86,7 @@ class Desk:
         self._catalogue = catalogue
         self._authority = authority
         self._now_s: float | None = None
+        self._chances: dict[str, int] = {}
 
     def begin(self, downlink: Downlink, now_s: float, target_of: TargetOf) -> list[Downlink]:
         """Take up a new command; return it with what it brings along, each a step to store.
@@ -114,6 +123,22 @@ class Desk:
             waiting += found
         return further
 
+    def heard(self, dev_eui: DevEui, now_s: float) -> list[Downlink]:
+        """Take an uplink: each is a chance for what waits in the server's queue.
+
+        A server may have lost a close (a join empties its queue, and over MQTT it says nothing):
+        after `CHANCES` it counts as failed, and is given again.
+        """
+        steps: list[Downlink] = []
+        for one in self._tracker.open_for(dev_eui):
+            if one.state is not DownlinkState.QUEUED or one.effect not in {"close", "stop"}:
+                continue
+            self._chances[one.id] = self._chances.get(one.id, 0) + 1
+            if self._chances[one.id] >= CHANCES:
+                del self._chances[one.id]
+                steps += self._tracker.failed(one.id, now_s, _LOST)
+        return steps
+
     def due(self, now_s: float) -> list[Downlink]:
         """Return what is due now: closes whose time has come, and commands that must not go."""
         steps = self._mind_the_clock(now_s)
@@ -126,6 +151,9 @@ class Desk:
             ):
                 steps += self._turn_down(one, now_s, why)
         self._safety.forget_before(now_s)
+        self._chances = {
+            one: count for one, count in self._chances.items() if self._tracker.get(one) is not None
+        }
         return steps + self.follow(steps, now_s)
 
     def clear(self, identity: str, now_s: float) -> tuple[Downlink | None, list[Downlink]]:
