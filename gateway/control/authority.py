@@ -72,7 +72,7 @@ class Authority:
             raise CommandRefused("signature", "A signed command is good once: it needs "
                                  f"{' and '.join(f'`{name}`' for name in missing)}.")  # fmt: skip
         if not isinstance(signature, str) or len(signature) != _DIGITS:
-            raise CommandRefused("signature", "A signature is the 64 hex digits of an HMAC-SHA256.")
+            raise CommandRefused("signature", "A signature is an HMAC-SHA256 in 64 hex digits.")
         key = _key_of(by, operator)
         if not key or not is_signed(key, dev_eui, tree, signature):
             raise CommandRefused("signature", f"The signature is not that of {by}.")

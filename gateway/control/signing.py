@@ -3,7 +3,7 @@
 ::
 
     text = canonical JSON of {"dev_eui": "…", …every key of the command but `signature`}
-    signature = hex( HMAC-SHA256( key, text in UTF-8 ) )
+    signature = HMAC-SHA256( key, text in UTF-8 ), as 64 lower-case hex digits
 
 Canonical is as RFC 8785 has it: keys in the order of their UTF-16 units, no blanks, no escapes but
 those JSON demands, numbers as ECMAScript writes them. The key is the bytes of the operator's key
@@ -36,7 +36,7 @@ def sign(key: bytes, dev_eui: str, command: Mapping[str, Json]) -> str:
 def is_signed(key: bytes, dev_eui: str, command: Mapping[str, Json], signature: str) -> bool:
     """Tell whether a signature is right, in a time that tells nothing of where it is wrong."""
     made = sign(key, dev_eui, command)
-    return hmac.compare_digest(made.encode(), signature.lower().encode("utf-8", "replace"))
+    return hmac.compare_digest(made.encode(), signature.encode("utf-8", "replace"))
 
 
 def signed_text(dev_eui: str, command: Mapping[str, Json]) -> str:
