@@ -382,6 +382,7 @@ class Daemon:
                 "network": dict(network.health(now_s)) if config.radios else None,
                 "server_codecs": dict(self._feed.health()) if self._feed is not None else None,
                 "publisher": dict(self._publisher.health()),
+                "audit": dict(zip(("rows", "head"), store.audit_head(), strict=True)),
                 "store": asdict(store.counts()),
             },
         )

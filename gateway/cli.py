@@ -211,6 +211,35 @@ def downlink(
 
 
 @app.command()
+def order(
+    verb: Annotated[str, typer.Argument(help="stop, resume, or confirm.")],
+    *,
+    command: Annotated[str | None, typer.Option(help="Id of the command to confirm.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Operator of the settings; signs where it has a key.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+    wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for the answer.")] = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything (nothing opens till that is lifted), lift it, or be the second person."""
+    from gateway.commands import order as ordering
+
+    raise SystemExit(
+        ordering.run(
+            config_path(config),
+            verb,
+            command=command,
+            by=by,
+            reason=reason,
+            wait_s=wait,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def audit(
     *,
     verify: Annotated[

@@ -44,7 +44,7 @@ def run(
     if len(named) != 1 and not (hex_data is None and len(named) == 2):  # noqa: PLR2004 - a pair
         raise ConfigError("Give exactly one of --hex, --object and --command.")
     command_id = str(uuid.uuid4())
-    body: dict[str, object] = {"id": command_id, "confirmed": confirmed, "by": _name(config, by)}
+    body: dict[str, object] = {"id": command_id, "confirmed": confirmed, "by": name_of(config, by)}
     given = {
         "hex": hex_data,
         "object": _object(object_json) if object_json is not None else None,
@@ -54,7 +54,7 @@ def run(
         "dry_run": dry_run or None,
     }
     body |= {key: value for key, value in given.items() if value is not None}
-    _sign(config, dev_eui.lower(), body)
+    sign_for(config, dev_eui.lower(), body)
     connection = config.mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{command_id[:8]}"})
     last = asyncio.run(
         _send(connection, config.mqtt.base, DevEui(dev_eui.lower()), body, wait_s, as_json=as_json)
@@ -62,18 +62,19 @@ def run(
     return 1 if last in {"refused", "failed", "nacked", "expired"} else 0
 
 
-def _name(config: Config, by: str | None) -> str:
+def name_of(config: Config, by: str | None) -> str:
+    """Return who commands; where operators are named, one of them must be."""
     if by is None and config.operators:
         raise ConfigError(f"Say who you are with --by: {', '.join(sorted(config.operators))}.")
     return by or "command line"
 
 
-def _sign(config: Config, dev_eui: str, body: dict[str, object]) -> None:
-    """Sign for an operator who has a key, which must be readable here."""
+def sign_for(config: Config, dev_eui: str, body: dict[str, object], **more: str) -> None:
+    """Sign for an operator who has a key, which must be readable here; `more` is signed too."""
     operator = config.operators.get(str(body["by"]))
     if operator is not None and (key := operator.key()):
         body["time"] = format_rfc3339(time.time())
-        body["signature"] = sign(key, dev_eui, body)
+        body["signature"] = sign(key, dev_eui, {**body, **more})
 
 
 async def _send(

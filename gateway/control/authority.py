@@ -59,6 +59,18 @@ class Authority:
         _check_rights(by, operator, dev_eui, role)
         return self._proved(by, operator, dev_eui, tree or {})
 
+    def check_device(self, by: str, dev_eui: str) -> None:
+        """Let a known operator pass who may command a device.
+
+        Raises
+        ------
+        CommandRefused
+            `unauthorised`.
+
+        """
+        if by in self.operators:
+            _check_rights(by, self.operators[by], dev_eui, "operator")
+
     def _proved(
         self, by: str, operator: OperatorConfig, dev_eui: str, tree: Mapping[str, Json]
     ) -> bool:

@@ -206,11 +206,12 @@ class Desk:
 
         """
         order = read_order(body, now_s)
+        signed = {**body, "order": verb}  # a signed stop is not good as its own end
         if verb == "stop":
-            return self._stop(order, body, now_s, target_of)
+            return self._stop(order, signed, now_s, target_of)
         if verb == "resume":
-            return self._resume(order, body, now_s)
-        return self._confirm(order, body, now_s)
+            return self._resume(order, signed, now_s)
+        return self._confirm(order, signed, now_s)
 
     def _stop(
         self, order: Order, body: Mapping[str, Json], now_s: float, target_of: TargetOf
@@ -268,7 +269,8 @@ class Desk:
         if one is None or one.held_for != "confirmation" or one.state is not DownlinkState.HELD:
             raise CommandRefused("unknown_command", "No command of this id waits for a second "
                                  "person.")  # fmt: skip
-        signed = self._authority.admit(order.by, one.dev_eui, body)
+        signed = self._authority.admit(order.by, "", body)
+        self._authority.check_device(order.by, one.dev_eui)
         if order.by == one.by:
             raise CommandRefused("two_persons", "The second person must be another one.")
         if why := self._safety.objection(one, now_s):

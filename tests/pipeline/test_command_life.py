@@ -86,6 +86,7 @@ class CommandLife(RuleBasedStateMachine):
         self.valve_open = False
         self.f_cnt = 0
         self.given = 0
+        self.shown: set[str] = set()
         self.seen_transmissions = 0
         self.opened_s: dict[str, float] = {}
         self.gateway: Assembly = self.begin()
@@ -102,6 +103,9 @@ class CommandLife(RuleBasedStateMachine):
     def take(self, *messages: tuple[str, bytes], source: str = "chirpstack") -> Outcome:
         now_s = self.clock.now_s()
         deliveries = [Delivery(source, topic, body, now_s, qos=1) for topic, body in messages]
+        self.shown = {
+            json.loads(body)["object"]["valve"] for topic, body in messages if topic.endswith("/up")
+        }
         outcome = self.gateway.stages.work(deliveries)
         self.wait(self.gateway.store.commit(batch_of([outcome])))
         for step in (*outcome.downlinks, *outcome.answers):
@@ -122,6 +126,8 @@ class CommandLife(RuleBasedStateMachine):
         transmitted = {identity for _, identity, _ in self.queues.transmitted}
         if step.state in SURE:
             assert step.id in transmitted, step
+        if step.state is DownlinkState.VERIFIED and before is not step.state:
+            assert "open" in self.shown
         if step.state is DownlinkState.ACKED:
             assert step.id in self.acknowledged
         if step.state in FINAL and step.state not in SURE and step.handed_s is None:
@@ -196,6 +202,17 @@ class CommandLife(RuleBasedStateMachine):
         self.hand_over(self.to_send.pop(0), dies=dies)
         if dies:
             self.the_gateway_restarts()
+
+    @precondition(lambda self: self.to_send)
+    @rule()
+    def the_gateway_dies_and_the_valve_speaks_before_it_is_back(self) -> None:
+        one = self.to_send.pop(0)
+        topic = f"application/{one.application_id}/device/{one.dev_eui}/command/down"
+        go, _ = self.gateway.desk.clear(one.id, self.clock.now_s())
+        if go is not None:
+            self.queues.command(topic, encode_down(go))
+        self.the_valve_speaks(acknowledges=False, loses=False, late_s=0)
+        self.the_gateway_restarts()
 
     @precondition(lambda self: self.to_send)
     @rule()
@@ -328,6 +345,6 @@ class CommandLife(RuleBasedStateMachine):
 
 
 CommandLife.TestCase.settings = hypothesis_settings(
-    max_examples=60, stateful_step_count=40, deadline=None
+    max_examples=40, stateful_step_count=40, deadline=None
 )
 TestCommandLife = CommandLife.TestCase

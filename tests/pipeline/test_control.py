@@ -236,6 +236,17 @@ async def test_a_close_that_does_not_arrive_is_given_again() -> None:
         assert [one.state.value for one in outcome.downlinks] == ["failed"]
 
 
+async def test_a_close_that_the_server_lost_is_given_again() -> None:
+    async with bench(farm()) as gateway:
+        await introduce(gateway)
+        handed(gateway, await command(gateway, "close", id=ID))
+        for number in range(2, 8):  # the valve speaks, and nothing is transmitted
+            await gateway.hear(up(VALVE, number, NOW_S + number, {"valve": "open"}))
+        assert gateway.store.downlink(ID).state is DownlinkState.FAILED  # type: ignore[union-attr]
+        (again,) = (await gateway.wait(15)).dispatch
+        assert (again.command, again.attempt) == ("close", 1)
+
+
 async def test_closing_is_never_held_up_by_rate_quiet_hours_or_a_stop() -> None:
     config = farm(downlink={"per_device_per_hour": 2, "quiet_hours": "00:00-23:59"})
     async with bench(config) as gateway:

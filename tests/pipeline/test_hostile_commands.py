@@ -46,6 +46,7 @@ def config(tmp_path: Path) -> Config:
         devices={VALVE: {"commands": commands}, OTHER: {"command_f_port": 2}},
         operators={
             "anna": {"key_file": str(tmp_path / "anna.key"), "devices": [VALVE]},
+            "root": {"role": "admin", "key_file": str(tmp_path / "anna.key")},
             "view": {"role": "viewer", "key_file": str(tmp_path / "anna.key")},
         },
         downlink={"require_signature": True, "per_device_per_hour": 10**6},
@@ -183,3 +184,22 @@ async def test_an_emergency_stop_needs_no_name_and_its_end_an_admin(config: Conf
             assert outcome.replies[0].error is not None
         refused = await gateway.ask(SET, signed(good(random.Random(2))))  # noqa: S311 - as above
         assert refused.answers[0].detail.startswith("emergency_stop")
+
+
+async def test_a_signed_order_is_good_for_what_it_says_and_once(config: Config) -> None:
+    def order(verb: str, at_s: float = NOW_S) -> bytes:
+        body = {"id": str(uuid.uuid4()), "time": format_rfc3339(at_s), "by": "root"}
+        return json.dumps({**body, "signature": sign(KEY, "", {**body, "order": verb})}).encode()
+
+    async with bench(config) as gateway:
+        await introduce(gateway)
+        stop, resume = order("stop"), order("resume")
+        await gateway.ask("lora-gateway/bridge/request/stop", stop)
+        outcome = await gateway.ask("lora-gateway/bridge/request/resume", stop)
+        assert str(outcome.replies[0].error).startswith("signature")
+        outcome = await gateway.ask("lora-gateway/bridge/request/resume", resume)
+        assert outcome.replies[0].error is None
+        gateway.clock.observe(NOW_S + 5)
+        await gateway.ask("lora-gateway/bridge/request/stop", order("stop", NOW_S + 5))
+        outcome = await gateway.ask("lora-gateway/bridge/request/resume", resume)
+        assert str(outcome.replies[0].error).startswith("stale")
