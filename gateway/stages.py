@@ -107,6 +107,7 @@ class Stages:
         self._requests = requests
         self._network = network
         self._desk = desk
+        self._desk.target_of = self._target_of
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
@@ -333,7 +334,7 @@ class Stages:
         if command.is_new:
             downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
             try:
-                steps = self._desk.begin(downlink, now_s, self._target_of)
+                steps = self._desk.begin(downlink, now_s)
             except CommandRefused as refusal:
                 downlink = refused_as(downlink, refusal)
                 outcome.answers.append(downlink)
@@ -349,7 +350,7 @@ class Stages:
 
     def _take_order(self, question: Question, outcome: Outcome) -> None:
         try:
-            carried = self._desk.order(question.verb, question.body, outcome.now_s, self._target_of)
+            carried = self._desk.order(question.verb, question.body, outcome.now_s)
         except CommandRefused as refusal:
             said = f"{refusal.reason}: {refusal.detail}"
             facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}

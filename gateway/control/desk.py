@@ -70,7 +70,11 @@ class Carried:
 
 
 class Desk:
-    """Follows commands to their consequences. One per gateway; no clock, no wire."""
+    """Follows commands to their consequences. One per gateway; no clock, no wire.
+
+    `target_of` is for whoever knows the devices to set: it is asked when a command of the gateway's
+    own must be made.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Desk:
         catalogue: Catalogue,
         authority: Authority,
     ) -> None:
+        self.target_of: TargetOf = lambda _: None
         self._config = config
         self._tracker = tracker
         self._safety = safety
@@ -88,7 +93,7 @@ class Desk:
         self._now_s: float | None = None
         self._chances: dict[str, int] = {}
 
-    def begin(self, downlink: Downlink, now_s: float, target_of: TargetOf) -> list[Downlink]:
+    def begin(self, downlink: Downlink, now_s: float) -> list[Downlink]:
         """Take up a new command; return it with what it brings along, each a step to store.
 
         Raises
@@ -100,7 +105,7 @@ class Desk:
         spec = self._catalogue.spec(downlink)
         if spec is not None and spec.severity == "critical" and not spec.ends:
             downlink = self._held_for_people(downlink, now_s)
-        close = self._close_of(downlink, spec, now_s, target_of) if spec is not None else None
+        close = self._close_of(downlink, spec, now_s) if spec is not None else None
         begun = [downlink] if close is None else [downlink, close]
         for one in begun:
             self._tracker.add(one)
@@ -194,9 +199,7 @@ class Desk:
 
     # --- orders ---------------------------------------------------------------------------
 
-    def order(
-        self, verb: str, body: Mapping[str, Json], now_s: float, target_of: TargetOf
-    ) -> Carried:
+    def order(self, verb: str, body: Mapping[str, Json], now_s: float) -> Carried:
         """Carry out `stop`, `resume` or `confirm`.
 
         Raises
@@ -208,14 +211,12 @@ class Desk:
         order = read_order(body, now_s)
         signed = {**body, "order": verb}  # a signed stop is not good as its own end
         if verb == "stop":
-            return self._stop(order, signed, now_s, target_of)
+            return self._stop(order, signed, now_s)
         if verb == "resume":
             return self._resume(order, signed, now_s)
         return self._confirm(order, signed, now_s)
 
-    def _stop(
-        self, order: Order, body: Mapping[str, Json], now_s: float, target_of: TargetOf
-    ) -> Carried:
+    def _stop(self, order: Order, body: Mapping[str, Json], now_s: float) -> Carried:
         """Stop all: whoever may publish may stop, for it only makes things safer."""
         signed = False
         with suppress(CommandRefused):
@@ -232,27 +233,29 @@ class Desk:
             if one.held_for == "schedule" and one.state is DownlinkState.HELD:
                 released = self._tracker.released(one.id, now_s, said)
                 steps += released + self.follow(released, now_s)
-        for close in self._closes_of_all(now_s, target_of):
-            self._tracker.add(close)
-            steps += [close, *self.follow([close], now_s)]
+        for dev_eui in self._safety.running(now_s):
+            steps += self._end(dev_eui, now_s, said)
         answer = {"stopped": True, "closes": sum(one.effect in {"close", "stop"} for one in steps)}
         facts = {"what": "emergency_stop", "by": order.by, "signed": signed, "detail": order.reason}
         return Carried(steps, self._safety.kept(), answer, facts)
 
-    def _closes_of_all(self, now_s: float, target_of: TargetOf) -> list[Downlink]:
-        """Return a close for every device that may be running and has none under way."""
-        closes = []
-        for dev_eui in self._safety.running(now_s):
-            names = [
-                name
-                for name, spec in self._catalogue.of(dev_eui).items()
-                if spec.ends and not any(key.required for key in spec.keys.values())
-            ]
-            with suppress(CommandRefused):
-                if names:
-                    seed = f"emergency|{dev_eui}|{now_s!r}"
-                    closes.append(self._made(dev_eui, names[0], now_s, target_of, seed))
-        return closes
+    def _end(self, dev_eui: DevEui, now_s: float, said: str) -> list[Downlink]:
+        """Close or stop a device that may be running, by the close that waits or a new one."""
+        steps: list[Downlink] = []
+        for one in self._tracker.open_for(dev_eui):
+            if one.held_for == "schedule" and one.state is DownlinkState.HELD:
+                steps += self._tracker.released(one.id, now_s, said)
+        names = [
+            name
+            for name, spec in self._catalogue.of(dev_eui).items()
+            if spec.ends and not any(key.required for key in spec.keys.values())
+        ]
+        if not steps and names:
+            with suppress(CommandRefused):  # nobody knows the device any more
+                close = self._made(dev_eui, names[0], now_s, f"{said}|{dev_eui}|{now_s!r}")
+                steps = [replace(close, detail=said)]
+                self._tracker.add(steps[0])
+        return steps + self.follow(steps, now_s)
 
     def _resume(self, order: Order, body: Mapping[str, Json], now_s: float) -> Carried:
         signed = self._authority.admit(order.by, "", body, role="admin")
@@ -306,6 +309,9 @@ class Desk:
         if step.state in _NOT_ARRIVED:
             return self._again(step, now_s)
         found: list[Downlink] = []
+        if step.effect == "close" and step.state in _GIVEN:
+            for dev_eui in self._safety.starved(step.dev_eui, now_s):
+                found += self._end(dev_eui, now_s, "The valve it needs is being closed.")
         for one in self._tracker.open_for(step.dev_eui):
             if one.id == step.id or one.created_s > step.created_s:
                 continue
@@ -383,12 +389,10 @@ class Desk:
             detail="Waits for a second person.",
         )
 
-    def _close_of(
-        self, begun: Downlink, spec: CommandConfig, now_s: float, target_of: TargetOf
-    ) -> Downlink | None:
+    def _close_of(self, begun: Downlink, spec: CommandConfig, now_s: float) -> Downlink | None:
         if not (spec.begins and spec.close_with):
             return None
-        made = self._made(begun.dev_eui, spec.close_with, now_s, target_of, f"{begun.id}|close")
+        made = self._made(begun.dev_eui, spec.close_with, now_s, f"{begun.id}|close")
         due_s = begun.expires_s + (begun.duration_s or 0.0)
         return replace(
             made,
@@ -402,10 +406,8 @@ class Desk:
             detail=f"Ends {begun.command}, at the latest.",
         )
 
-    def _made(
-        self, dev_eui: DevEui, name: str, now_s: float, target_of: TargetOf, seed: str
-    ) -> Downlink:
-        made = make_command(dev_eui, name, now_s, target_of(dev_eui), self._config)
+    def _made(self, dev_eui: DevEui, name: str, now_s: float, seed: str) -> Downlink:
+        made = make_command(dev_eui, name, now_s, self.target_of(dev_eui), self._config)
         return replace(made, id=_identity(seed), by=GATEWAY, state=DownlinkState.ACCEPTED)
 
     def _mind_the_clock(self, now_s: float) -> list[Downlink]:

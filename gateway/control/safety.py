@@ -87,14 +87,36 @@ class Safety:
 
     def running(self, now_s: float) -> list[DevEui]:
         """Return devices that may be open or running now, with no close under way."""
-        found: dict[DevEui, bool] = {}
-        for one in sorted(self._lately.values(), key=lambda one: (one.created_s, one.id)):
-            if one.effect in {"open", "start"} and _may_have_run(one):
-                since_s = one.sent_s or one.changed_s
-                found[one.dev_eui] = now_s < since_s + (one.duration_s or 0.0)
-            elif one.effect in {"close", "stop"} and one.state in _GIVEN:
-                found[one.dev_eui] = False
-        return [dev_eui for dev_eui, runs in found.items() if runs]
+        begun = (one for one in self._lately.values() if one.effect in {"open", "start"})
+        running = {
+            one.dev_eui
+            for one in begun
+            if _may_have_run(one)
+            and now_s < (one.sent_s or one.changed_s) + (one.duration_s or 0.0)
+            and not self._is_ended(one)
+        }
+        return sorted(running)
+
+    def _is_ended(self, begun: Downlink) -> bool:
+        """Tell whether a close was given after this, or the one that was made for it."""
+        return any(
+            one.effect in {"close", "stop"}
+            and one.state in _GIVEN
+            and (one.created_s > begun.created_s or one.ends == begun.id)
+            for one in self.lately(begun.dev_eui)
+        )
+
+    def starved(self, valve: DevEui, now_s: float) -> list[DevEui]:
+        """Return what runs and needs a valve open, now that this one closes."""
+        found = []
+        for dev_eui in self.running(now_s):
+            begun = [one for one in self.lately(dev_eui) if one.effect in {"open", "start"}]
+            spec = self._catalogue.spec(begun[-1])
+            if spec is None or valve not in spec.needs_open:
+                continue
+            if all(self.open_until_s(DevEui(one), now_s) <= now_s for one in spec.needs_open):
+                found.append(dev_eui)
+        return found
 
     # --- before a command is taken --------------------------------------------------------
 
@@ -228,12 +250,14 @@ class Safety:
 
         Known is what the device confirmed or a reading proved, and no close was given since.
         """
-        until_s = 0.0
-        for one in self.lately(dev_eui):
-            if one.effect == "close" and one.state not in _UNSENT | {DownlinkState.HELD}:
-                until_s = 0.0
-            elif one.effect == "open" and one.state in _KNOWN_OPEN:
-                until_s = (one.sent_s or one.created_s) + (one.duration_s or 0.0)
+        until_s = max(
+            (
+                (one.sent_s or one.created_s) + (one.duration_s or 0.0)
+                for one in self.lately(dev_eui)
+                if one.effect == "open" and one.state in _KNOWN_OPEN and not self._is_ended(one)
+            ),
+            default=0.0,
+        )
         return until_s if until_s > now_s else 0.0
 
     def _closed_since(self, downlink: Downlink) -> str:

@@ -297,6 +297,19 @@ async def test_a_pump_starts_only_while_a_valve_is_known_to_be_open() -> None:
         assert handed(gateway, outcome) == []  # it was looked at once more
 
 
+async def test_a_pump_is_stopped_when_its_last_valve_closes() -> None:
+    async with bench(farm()) as gateway:
+        await introduce(gateway)
+        handed(gateway, await command(gateway, "open", duration_s=600, id=ID))
+        await gateway.hear(ack(VALVE, NOW_S, ID))
+        handed(gateway, await command(gateway, "start", PUMP, duration_s=500))
+        await gateway.wait(10)
+        outcome = await command(gateway, "close")
+        assert sorted(one.command for one in outcome.dispatch) == ["close", "stop"]
+        again = await command(gateway, "close")
+        assert [one.command for one in again.dispatch] == ["close"]
+
+
 async def test_an_emergency_stop_closes_and_refuses_until_an_admin_lifts_it(tmp_path: Path) -> None:
     operators = {"anna": {}, "root": {"role": "admin"}}
     config, path = farm(TIMED, operators=operators), tmp_path / "gateway.db"
