@@ -26,9 +26,9 @@ from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
 from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
-from gateway.errors import BadInput, LinkError, StoreError
+from gateway.errors import BadInput, ConfigError, LinkError, StoreError
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
-from gateway.network import Ended, Transmission
+from gateway.network import Ended, ServerQueue, Transmission
 from gateway.outcome import Outcome
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
@@ -171,9 +171,6 @@ class Daemon:
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Run every task until `stop`; a task that fails ends the daemon with its error."""
-        for downlink in self._assembly.downlinks.waiting():
-            if not self._assembly.network.serves(downlink.dev_eui):
-                self._to_send.put_nowait(downlink)
         async with asyncio.TaskGroup() as group:
             start = partial(_start, group)
             config, deliver = self._assembly.config, self._pipeline.inbox.put
@@ -235,24 +232,54 @@ class Daemon:
                 self._on_outcome(outcome)
 
     async def _dispatch(self) -> None:
-        """Hand committed commands to the network server's broker, in order, until they expire."""
-        template = TopicTemplate(self._assembly.config.chirpstack.command_topic)
+        """Hand committed commands to the network server, in order, until they expire.
+
+        What certainly did not leave goes back to be offered anew; all else is asked again under its
+        own id, which the server takes once.
+        """
+        stages = self._assembly.stages
         while True:
-            downlink = await self._to_send.get()
-            topic = template.fill(
-                application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
-            )
-            message = Message(topic, encode_down(downlink))
-            while self._assembly.downlinks.get(downlink.id) is not None:
-                try:
-                    await self._in.publish(message)
-                except LinkError:
-                    await asyncio.sleep(DISPATCH_RETRY_S)
-                    continue
-                now_s = self._assembly.clock.now_s()
-                self._assembly.stages.note(self._assembly.downlinks.queued(downlink.id, now_s))
+            downlink: Downlink | None = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISPATCH_RETRY_S):
+                    downlink = await self._to_send.get()
+            if downlink is not None:
+                await self._tell(downlink)
+            if self._in.connected and stages.reached():
                 self._pipeline.nudge()
+
+    async def _tell(self, downlink: Downlink) -> None:
+        while self._may_go(downlink):
+            if self._queue is None and not self._in.connected:
+                self._assembly.stages.unreached(downlink)
                 break
+            try:
+                steps = await self._hand_over(downlink)
+            except (LinkError, ConfigError) as error:
+                self._assembly.telemetry.trouble("not_handed_over", error)
+                await asyncio.sleep(DISPATCH_RETRY_S)
+                continue
+            self._assembly.stages.note(steps)
+            break
+        self._pipeline.nudge()
+
+    async def _hand_over(self, downlink: Downlink) -> Sequence[Downlink]:
+        """Tell the network server of one command, over its API or its broker."""
+        if self._queue is not None:
+            return await self._queue.hand_over(downlink)
+        topic = TopicTemplate(self._assembly.config.chirpstack.command_topic).fill(
+            application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
+        )
+        await self._in.publish(Message(topic, encode_down(downlink)))
+        return self._assembly.downlinks.queued(downlink.id, self._assembly.clock.now_s())
+
+    def _may_go(self, downlink: Downlink) -> bool:
+        """Look once more, at the last moment, whether a command may be carried out."""
+        go, steps = self._assembly.desk.clear(downlink.id, self._assembly.clock.now_s())
+        if steps:
+            self._assembly.stages.note(steps)
+            self._pipeline.nudge()
+        return go is not None
 
     def _transmitted(self, ended: Ended) -> None:
         """Take what became of a transmission into the next batch."""
@@ -358,6 +385,7 @@ class Daemon:
                 "network": dict(network.health(now_s)) if config.radios else None,
                 "server_codecs": dict(self._feed.health()) if self._feed is not None else None,
                 "publisher": dict(self._publisher.health()),
+                "audit": dict(zip(("rows", "head"), store.audit_head(), strict=True)),
                 "store": asdict(store.counts()),
             },
         )
@@ -386,9 +414,14 @@ class Daemon:
         """Ask the network server for codecs and variables, where its API is configured."""
         config = self._assembly.config
         self._api: ChirpStackApi | None = None
-        if not (config.codecs.fetch and config.chirpstack.api.server):
+        self._queue: ServerQueue | None = None
+        if config.chirpstack.api.server:
+            self._api = ChirpStackApi(config.chirpstack.api, warn=self._assembly.telemetry.warned)
+        if self._api is not None and config.downlink.via == "api":
+            assembly = self._assembly
+            self._queue = ServerQueue(self._api, assembly.downlinks, assembly.clock.now_s)
+        if self._api is None or not config.codecs.fetch:
             return None
-        self._api = ChirpStackApi(config.chirpstack.api, warn=self._assembly.telemetry.warned)
         return ServerCodecs(
             self._api,
             on_codec=self._take_codec,

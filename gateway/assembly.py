@@ -17,7 +17,7 @@ from gateway.codecs import (
     decode_event,
 )
 from gateway.config import Config
-from gateway.control import DownlinkTracker
+from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
 from gateway.errors import BadInput, PackError, StoreError
 from gateway.inference import Detector, load_model
 from gateway.links import ScriptProcess
@@ -48,6 +48,7 @@ class Assembly:
     requests: Requests
     alerts: AlertEngine
     downlinks: DownlinkTracker
+    desk: Desk
     telemetry: Telemetry
     codecs: CodecLibrary
     assignments: Assignments
@@ -79,10 +80,25 @@ def assemble(
     assignments = Assignments(config, codecs)
     payloads = PayloadDecoder(config.codecs, codecs, assignments)
     detector, model_name = _detector(config, telemetry)
-    downlinks = DownlinkTracker(config.downlink)
+    catalogue = _catalogue(config, store)
+    downlinks = DownlinkTracker(config.downlink, catalogue.proof)
     downlinks.restore(store.open_downlinks())
     network, changes = _network(config, downlinks, store, clock)
-    requests = Requests(config, downlinks, store.downlink, payloads, network.serves)
+    safety, authority = Safety(config.downlink, catalogue), Authority.of(config)
+    lately = store.downlinks_since(clock.now_s() - KEPT_S)
+    safety.restore(lately, store.control())
+    downlinks.restore(lately)
+    requests = Requests(
+        config,
+        downlinks,
+        store.downlink,
+        payloads,
+        catalogue=catalogue,
+        safety=safety,
+        authority=authority,
+        serves=network.serves,
+    )
+    desk = Desk(config.downlink, downlinks, safety, catalogue, authority)
     alerts = AlertEngine(config, model_name)
     stages = Stages(
         config,
@@ -98,11 +114,13 @@ def assemble(
         downlinks=downlinks,
         requests=requests,
         network=network,
+        desk=desk,
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)
+    stages.settle_restart(clock.now_s())
     return Assembly(
-        config, clock, store, stages, requests, alerts, downlinks, telemetry,
+        config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
         codecs, assignments, payloads, network, model_name,
     )  # fmt: skip
 
@@ -123,6 +141,14 @@ def registered(store: Store) -> list[RadioDevice]:
             f"The register of devices cannot be read ({error}). Remove the device with "
             "`lora-gateway devices remove` and add it again."
         ) from error
+
+
+def _catalogue(config: Config, store: Store) -> Catalogue:
+    """Build the catalogue of commands, for the devices that were heard before."""
+    catalogue = Catalogue(config)
+    for device in store.devices():
+        catalogue.learn(device.info)
+    return catalogue
 
 
 def _network(

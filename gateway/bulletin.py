@@ -14,9 +14,9 @@ import numpy as np
 
 from gateway.alerts import AlertEngine
 from gateway.config import Config
-from gateway.control import DownlinkTracker
+from gateway.control import VERBS, DownlinkTracker
 from gateway.devices import Device, DeviceBook
-from gateway.outcome import Outcome
+from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
 from gateway.store import StoredUplink, UplinkRecord
@@ -92,6 +92,8 @@ class Bulletin:
             told += self._announcements()
         for question in outcome.questions:
             told += self._answer(question)
+        for reply in outcome.replies:
+            told += self._reply(reply)
         return told
 
     def snapshot(self) -> Iterator[Message]:
@@ -197,6 +199,13 @@ class Bulletin:
             self._topics, payloads.bridge_devices(map(_entry, self._devices))
         )
 
+    def _reply(self, reply: Reply) -> list[Message]:
+        """Return the answer to what was carried out, or refused."""
+        question = reply.question
+        transaction = question.body.get("transaction")
+        body = payloads.response(data=reply.data, error=reply.error, transaction=transaction)
+        return messages.response(self._topics, question.verb, body, question.properties)
+
     def _answer(self, question: Question) -> list[Message]:
         answers: Mapping[str, Callable[[], Json]] = {
             "info": lambda: dict(self._info()),
@@ -204,7 +213,7 @@ class Bulletin:
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
         }
         answer = answers.get(question.verb)
-        known = ", ".join(answers)
+        known = ", ".join((*answers, "downlink", *sorted(VERBS)))
         body = payloads.response(
             data=answer() if answer else None,
             error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",

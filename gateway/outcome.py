@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gateway.control import decision
 from gateway.devices import Device
 from gateway.network import Changes, Transmission
 from gateway.network import batch_of as radio_batch
 from gateway.requests import Question
-from gateway.store import Batch, EventRecord, HistoryCursor, UplinkRecord
-from gateway.types import AlertEvent, DevEui, Downlink, Message, Rejected
+from gateway.store import AuditRecord, Batch, EventRecord, HistoryCursor, UplinkRecord
+from gateway.types import AlertEvent, DevEui, Downlink, DownlinkState, Json, Message, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a question that changed something: the data, or the sentence of a refusal."""
+
+    question: Question
+    data: Json = None
+    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -34,6 +44,9 @@ class Outcome:
     transmissions: list[Transmission] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     hello: bool = False
+    replies: list[Reply] = field(default_factory=list)
+    audit: list[AuditRecord] = field(default_factory=list)
+    control: dict[str, Json] = field(default_factory=dict)
 
     @property
     def urgent(self) -> bool:
@@ -43,6 +56,7 @@ class Outcome:
             or self.downlinks
             or self.answers
             or self.questions
+            or self.replies
             or self.hello
             or self.transmissions
         )
@@ -68,4 +82,17 @@ def batch_of(
         seen_s=max((outcome.now_s for outcome in outcomes), default=0.0),
         cursor=cursor,
         radio=radio_batch(one for outcome in outcomes for one in outcome.radio),
+        audit=tuple(one for outcome in outcomes for one in _audited(outcome)),
+        control={name: kept for outcome in outcomes for name, kept in outcome.control.items()},
     )
+
+
+def _audited(outcome: Outcome) -> Iterator[AuditRecord]:
+    """Yield every decision of an outcome: each step of a command, each refusal, each repeat."""
+    yield from outcome.audit
+    for downlink in outcome.downlinks:
+        yield AuditRecord(outcome.now_s, "command", decision(downlink))
+    for downlink in outcome.answers:
+        decided = downlink.state in {DownlinkState.REFUSED, DownlinkState.REHEARSED}
+        kind = "command" if decided else "repeated"
+        yield AuditRecord(outcome.now_s, kind, decision(downlink))

@@ -4,6 +4,8 @@
 
     {base}/device/<eui>/set, /set/<key>      a command: checked, then followed to its end
     {base}/bridge/request/<verb>             a question: answered on bridge/response/<verb>
+    {base}/bridge/request/downlink           a command, with `dev_eui` in it, answered likewise
+    {base}/bridge/request/{stop|resume|confirm}   an order, answered likewise
     {home_assistant_prefix}/status           `online`: everything is announced again
 """
 
@@ -11,15 +13,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from gateway.codecs import PayloadDecoder
-from gateway.config import Config
-from gateway.control import CommandParser, DownlinkTracker, Target, refused
+from pydantic import ValidationError
+
+from gateway.codecs import CommandForm, CommandKey, PayloadDecoder
+from gateway.config import CommandConfig, CommandKeyConfig, Config
+from gateway.control import (
+    VERBS,
+    Authority,
+    Catalogue,
+    CommandParser,
+    DownlinkTracker,
+    Safety,
+    Target,
+    refused,
+)
 from gateway.errors import BadInput, CommandRefused
 from gateway.network import APPLICATION as RADIO_APPLICATION
-from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json
+from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json, Scalar
 
 SOURCE = "operator"
 MAX_REQUEST_BYTES = 65536
@@ -37,10 +52,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that was checked. `is_new` is False for one that was only repeated."""
+    """A command that was checked. `is_new` is False for one that was only repeated.
+
+    `question` is the request that it came in, where it did.
+    """
 
     downlink: Downlink
     is_new: bool
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """Something to be carried out that is no command: an emergency stop, a second person's word."""
+
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +74,7 @@ class Hello:
     """Home Assistant has come up."""
 
 
-Request = Command | Question | Hello
+Request = Command | Ordered | Question | Hello
 
 
 class Requests:
@@ -64,6 +90,10 @@ class Requests:
         downlinks: DownlinkTracker,
         lookup: Callable[[str], Downlink | None],
         payloads: PayloadDecoder,
+        *,
+        catalogue: Catalogue,
+        safety: Safety,
+        authority: Authority,
         serves: Callable[[DevEui], bool] = lambda _: False,
     ) -> None:
         self._config = config
@@ -71,7 +101,13 @@ class Requests:
         self._serves = serves
         self._base = config.mqtt.base + "/"
         self._hello = f"{config.mqtt.home_assistant_prefix}/status"
-        self._parser = CommandParser(config.downlink, lambda one: downlinks.get(one) or lookup(one))
+        self._catalogue = catalogue
+        self._parser = CommandParser(
+            config.downlink,
+            lambda one: downlinks.get(one) or lookup(one),
+            authority=authority,
+            safety=safety,
+        )
 
     def subscriptions(self) -> tuple[tuple[str, int], ...]:
         """Return the topic filters to subscribe to, with their QoS."""
@@ -98,34 +134,48 @@ class Requests:
         levels = delivery.topic.removeprefix(self._base).split("/")
         if levels[0] == "device" and len(levels) in SET_LEVELS and levels[2] == "set":
             key = levels[3] if len(levels) == SET_LEVELS[1] else None
-            return self._command(levels[1], key, delivery, info_of, now_s)
+            info = info_of(DevEui(levels[1]))
+            return self._command(
+                levels[1], key, delivery.payload, info, now_s, retained=delivery.retained
+            )
         if levels[:2] == ["bridge", "request"]:
-            return self._question("/".join(levels[2:]), delivery)
+            question = self._question("/".join(levels[2:]), delivery)
+            if question.verb == "downlink":
+                return self._asked(question, info_of, now_s)
+            return Ordered(question) if question.verb in VERBS else question
         raise BadInput("unknown_topic", delivery.topic)
 
     def _command(
         self,
         dev_eui: str,
         key: str | None,
-        delivery: Delivery,
-        info_of: Callable[[DevEui], DeviceInfo | None],
+        payload: bytes,
+        info: DeviceInfo | None,
         now_s: float,
+        *,
+        retained: bool = False,
+        question: Question | None = None,
     ) -> Command:
         try:
             downlink, is_new = self._parser.parse(
-                dev_eui,
-                key,
-                delivery.payload,
-                retained=delivery.retained,
-                now_s=now_s,
-                target=self._target(info_of(DevEui(dev_eui))),
+                dev_eui, key, payload, retained=retained, now_s=now_s, target=self.target(info)
             )
         except CommandRefused as refusal:
-            answer = refused(dev_eui, key, delivery.payload, refusal, now_s)
-            return Command(answer, is_new=False)
-        return Command(downlink, is_new=is_new)
+            answer = refused(dev_eui, key, payload, refusal, now_s)
+            return Command(answer, is_new=False, question=question)
+        return Command(downlink, is_new=is_new, question=question)
 
-    def _target(self, info: DeviceInfo | None) -> Target | None:
+    def _asked(
+        self, question: Question, info_of: Callable[[DevEui], DeviceInfo | None], now_s: float
+    ) -> Command:
+        body = {key: value for key, value in question.body.items() if key != "transaction"}
+        dev_eui = str(body.pop("dev_eui", ""))[:32].lower()
+        payload = json.dumps(body).encode()
+        info = info_of(DevEui(dev_eui))
+        return self._command(dev_eui, None, payload, info, now_s, question=question)
+
+    def target(self, info: DeviceInfo | None) -> Target | None:
+        """Return what must be known of a device to command it; None for one that is unknown."""
         if info is None:
             return None
         if info.application_id == RADIO_APPLICATION and not self._serves(info.dev_eui):
@@ -134,13 +184,25 @@ class Requests:
                 "The device was removed from this gateway: `lora-gateway devices add` it again.",
             )
         settings = self._config.devices.get(info.dev_eui)
+        self._catalogue.learn(info)
+        commands = self._catalogue.of(info.dev_eui)
         return Target(
             application_id=info.application_id,
             profile=info.profile,
             f_port=settings.command_f_port if settings else None,
             encode=partial(self._encode, info),
             by_server=not self._serves(info.dev_eui),
+            commands=commands,
+            learned={} if commands else self._learned(info),
         )
+
+    def _learned(self, info: DeviceInfo) -> dict[str, CommandConfig]:
+        """Return what a device's codec says of the commands it encodes."""
+        found: dict[str, CommandConfig] = {}
+        for form in self._payloads.commands(info):
+            with suppress(ValidationError):  # longer than any setting may be: the codec checks it
+                found[form.name] = _as_config(form)
+        return found
 
     def _encode(
         self, info: DeviceInfo, command: Mapping[str, Json], f_port: int | None
@@ -168,3 +230,33 @@ class Requests:
         if not isinstance(body, dict):
             raise BadInput("not_an_object", "a request is a JSON object")
         return Question(verb=verb, body=body, properties=delivery.properties)
+
+
+def _as_config(form: CommandForm) -> CommandConfig:
+    fixed: dict[str, Scalar] = {}
+    keys: dict[str, CommandKeyConfig] = {}
+    for key in form.keys:
+        if key.type == "const" and len(key.choices) == 1:
+            fixed[key.key] = key.choices[0]
+        else:
+            keys[key.key] = _key_config(key)
+    return CommandConfig(f_port=form.f_port, keys=keys, fixed=fixed)
+
+
+def _key_config(key: CommandKey) -> CommandKeyConfig:
+    if key.type in {"choice", "const"} and key.choices:
+        return CommandKeyConfig(
+            type="enum", values=key.choices, required=key.required, default=key.default
+        )
+    kinds: Mapping[str, Literal["integer", "number", "boolean", "text"]] = {
+        "integer": "integer", "number": "number", "boolean": "boolean",
+    }  # fmt: skip
+    return CommandKeyConfig(
+        type=kinds.get(key.type, "text"),
+        min=key.low,
+        max=key.high,
+        max_length=242,
+        unit=key.unit,
+        required=key.required,
+        default=key.default,
+    )

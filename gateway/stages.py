@@ -17,16 +17,16 @@ from gateway.alerts import AlertEngine
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
 from gateway.config import Config
-from gateway.control import DownlinkTracker
+from gateway.control import Desk, DownlinkTracker, Target, refused_as
 from gateway.devices import Device, DeviceBook
-from gateway.errors import BadInput
+from gateway.errors import BadInput, CommandRefused
 from gateway.inference import Detector
 from gateway.network import Changes, NetworkServer, Taken
-from gateway.outcome import Outcome
+from gateway.outcome import Outcome, Reply
 from gateway.recollection import Recollection, is_judged
 from gateway.requests import SOURCE as OPERATOR
-from gateway.requests import Command, Hello, Question, Requests
-from gateway.store import EventRecord, Store, UplinkRecord
+from gateway.requests import Command, Hello, Ordered, Question, Requests
+from gateway.store import AuditRecord, EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
     Ack,
@@ -38,6 +38,7 @@ from gateway.types import (
     DeviceLocation,
     DeviceStatus,
     Downlink,
+    DownlinkState,
     Join,
     Reading,
     Rejected,
@@ -91,6 +92,7 @@ class Stages:
         downlinks: DownlinkTracker,
         requests: Requests,
         network: NetworkServer,
+        desk: Desk,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -107,9 +109,12 @@ class Stages:
         self._telemetry = telemetry
         self._requests = requests
         self._network = network
+        self._desk = desk
+        self._desk.target_of = self._target_of
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
+        self._held_back: set[str] = set()
         self.devices = DeviceBook(config, store)
         self._derivation = Derivation(config.agronomy)
         self._recollection = Recollection(
@@ -120,9 +125,11 @@ class Stages:
     def work(self, deliveries: Sequence[Delivery]) -> Outcome:
         """Take a batch from bytes to decisions. One bad delivery never costs the others."""
         outcome = Outcome(now_s=self._clock.now_s(), taken=len(deliveries))
-        outcome.downlinks, self._steps = self._steps, []
+        steps, self._steps = self._steps, []
+        self._advance(outcome, steps)
         outcome.radio, self._changes = self._changes, []
         self._tick(outcome)
+        outcome.downlinks.extend(self._desk.due(outcome.now_s))
         pending: list[_Pending] = []
         for delivery in deliveries:
             try:
@@ -131,6 +138,7 @@ class Stages:
                 self._put_aside(outcome, delivery, error)
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
+        self._send_on(outcome)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -145,12 +153,54 @@ class Stages:
         if changes:
             self._changes.append(changes)
 
+    def settle_restart(self, now_s: float) -> None:
+        """Settle commands that were open when the last run ended, in the first batch."""
+        before, self._steps = self._steps, []
+        self._steps = [
+            *before,
+            *self._desk.follow(before, now_s),
+            *self._desk.restart(now_s, self._network.serves),
+            *(one for one in self._downlinks.waiting() if not self._network.serves(one.dev_eui)),
+        ]
+
+    def unreached(self, downlink: Downlink) -> None:
+        """Note that the network server could not be told of a command: it certainly has it not."""
+        self._held_back.add(downlink.id)
+        self._steps += self._downlinks.amend(replace(downlink, offered=False))
+
+    def reached(self) -> bool:
+        """Let go what the network server could not be told; say whether there is any."""
+        found = [self._downlinks.get(identity) for identity in self._held_back]
+        self._held_back.clear()
+        self._steps += sorted(filter(None, found), key=lambda one: one.created_s)
+        return bool(found)
+
+    def _advance(self, outcome: Outcome, steps: Sequence[Downlink]) -> None:
+        """Take steps of commands, with all that follows from them."""
+        outcome.downlinks.extend(steps)
+        outcome.downlinks.extend(self._desk.follow(steps, outcome.now_s))
+
+    def _send_on(self, outcome: Outcome) -> None:
+        """Hand the network server what has become free to go in this batch."""
+        known = {one.id for one in outcome.dispatch} | self._held_back
+        for place, step in enumerate(outcome.downlinks):
+            now = self._downlinks.get(step.id)
+            if step.state is not DownlinkState.ACCEPTED or now is None or step.id in known:
+                continue
+            if now.state is DownlinkState.ACCEPTED and not self._network.serves(now.dev_eui):
+                known.add(step.id)
+                # Stored before it is done: after a crash it is known that it may have been.
+                offered = replace(now, offered=True)
+                self._downlinks.amend(offered)
+                outcome.downlinks[place] = offered
+                outcome.dispatch.append(offered)
+
     def _tick(self, outcome: Outcome) -> None:
         if abs(outcome.now_s - self._ticked_s) < TICK_S:
             return
         self._ticked_s = outcome.now_s
         outcome.alerts.extend(self._alerts.tick(outcome.now_s))
-        outcome.downlinks.extend(self._downlinks.tick(outcome.now_s))
+        self._advance(outcome, self._downlinks.tick(outcome.now_s))
         outcome.availability.update(self._alerts.availability_changes())
 
     # --- decode, deduplicate --------------------------------------------------------------
@@ -173,7 +223,7 @@ class Stages:
         if taken.changes:
             outcome.radio.append(taken.changes)
         outcome.transmissions.extend(taken.transmissions)
-        outcome.downlinks.extend(taken.steps)
+        self._advance(outcome, taken.steps)
         for event in taken.events:
             self._take_event(event, outcome, pending)
 
@@ -186,7 +236,7 @@ class Stages:
         if isinstance(event, Uplink):
             self._take_uplink(event, device, outcome, pending)
         elif isinstance(event, TxAck | Ack | ServerLog):
-            outcome.downlinks.extend(self._downlinks.on_event(event))
+            self._advance(outcome, self._downlinks.on_event(event))
             outcome.events.append(EventRecord.of(KIND[type(event)], event))
         elif self.devices.is_known(event.id):
             self._telemetry.uplink_duplicate(device.info.dev_eui, None)
@@ -215,6 +265,8 @@ class Stages:
             device.dev_addr, device.f_cnt = uplink.dev_addr, uplink.f_cnt
         device.last_seen_s = max(device.last_seen_s, uplink.received_s)
         outcome.touched[device.info.dev_eui] = device
+        if not judged:
+            self._advance(outcome, self._desk.heard(device.info.dev_eui, outcome.now_s))
         pending.append(_Pending(uplink, device, readings, late))
 
     def _decoded(self, uplink: Uplink, outcome: Outcome) -> Uplink:
@@ -247,7 +299,7 @@ class Stages:
         if isinstance(event, Join):
             outcome.seen.append(event.id)
             outcome.events.append(EventRecord.of(KIND[type(event)], event))
-            outcome.downlinks.extend(self._downlinks.on_event(event))
+            self._advance(outcome, self._downlinks.on_event(event))
             return
         readings, _ = self._readings_of(event)
         self._telemetry.counts["readings"] += len(readings)
@@ -276,19 +328,53 @@ class Stages:
 
     def _take_request(self, delivery: Delivery, outcome: Outcome) -> None:
         match self._requests.read(delivery, self._info_of, outcome.now_s):
-            case Command(downlink, is_new=True):
-                self._downlinks.add(downlink)
-                outcome.downlinks.append(downlink)
-                if self._network.serves(downlink.dev_eui):
-                    outcome.downlinks.extend(self._network.welcome(downlink, outcome.now_s))
-                else:
-                    outcome.dispatch.append(downlink)
-            case Command(downlink):
-                outcome.answers.append(downlink)
+            case Command() as command:
+                self._take_command(command, outcome)
+            case Ordered(question):
+                self._take_order(question, outcome)
             case Question() as question:
                 outcome.questions.append(question)
             case Hello():
                 outcome.hello = True
+
+    def _take_command(self, command: Command, outcome: Outcome) -> None:
+        downlink, now_s = command.downlink, outcome.now_s
+        if command.is_new:
+            downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
+            try:
+                steps = self._desk.begin(downlink, now_s)
+            except CommandRefused as refusal:
+                downlink = refused_as(downlink, refusal)
+                outcome.answers.append(downlink)
+            else:
+                downlink = steps[0]
+                outcome.downlinks.extend(steps)
+                if self._network.serves(downlink.dev_eui):
+                    outcome.downlinks.extend(self._network.welcome(downlink, now_s))
+        else:
+            outcome.answers.append(downlink)
+        if command.question is not None:
+            outcome.replies.append(_reply(command.question, downlink))
+
+    def _take_order(self, question: Question, outcome: Outcome) -> None:
+        try:
+            carried = self._desk.order(question.verb, question.body, outcome.now_s)
+        except CommandRefused as refusal:
+            said = f"{refusal.reason}: {refusal.detail}"
+            facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}
+            outcome.replies.append(Reply(question, error=said))
+            outcome.audit.append(
+                AuditRecord(outcome.now_s, "order_refused", {**facts, "detail": said})
+            )
+            return
+        outcome.downlinks.extend(carried.steps)
+        outcome.control.update(carried.kept)
+        outcome.replies.append(Reply(question, data=dict(carried.answer)))
+        if carried.facts:
+            outcome.audit.append(AuditRecord(outcome.now_s, "order", carried.facts))
+
+    def _target_of(self, dev_eui: DevEui) -> Target | None:
+        return self._requests.target(self._info_of(dev_eui))
 
     def _info_of(self, dev_eui: DevEui) -> DeviceInfo | None:
         """Return who a device is; one that our own radio serves is known before it speaks."""
@@ -334,6 +420,7 @@ class Stages:
             self._alerts.consider(info, verdicts, item.readings, uplink.received_s, late=item.late)
         )
         outcome.availability.update(self._alerts.availability_changes())
+        self._advance(outcome, self._downlinks.on_readings(item.readings, outcome.now_s))
         item.device.take(item.readings, verdicts)
         item.device.note(uplink.id, uplink.time_s)
         outcome.uplinks.append(
@@ -390,6 +477,13 @@ class Stages:
         )
         self._telemetry.put_aside(rejected)
         outcome.rejected.append(rejected)
+
+
+def _reply(question: Question, downlink: Downlink) -> Reply:
+    if downlink.state is DownlinkState.REFUSED:
+        return Reply(question, error=downlink.detail)
+    told = {"id": downlink.id, "state": downlink.state.value, "detail": downlink.detail}
+    return Reply(question, data=told)
 
 
 KIND: Mapping[type, str] = {

@@ -377,8 +377,14 @@ class AlertEvent:
 
 
 class DownlinkState(StrEnum):
-    """How far a command has come; the last six are final."""
+    """How far a command has come; those from NACKED on are final.
 
+    HELD waits for a second person, or for its time. ACKED is final unless the command has a reading
+    that proves it: VERIFIED is that proof. REHEARSED was checked and encoded, and not sent, as
+    asked.
+    """
+
+    HELD = "held"
     ACCEPTED = "accepted"
     QUEUED = "queued"
     SENT = "sent"
@@ -388,11 +394,26 @@ class DownlinkState(StrEnum):
     FAILED = "failed"
     SUPERSEDED = "superseded"
     REFUSED = "refused"
+    VERIFIED = "verified"
+    REHEARSED = "rehearsed"
 
 
 @dataclass(frozen=True, slots=True)
 class Downlink:
-    """A command on its way to a device. `id` is a UUID of ours and the server's queue id."""
+    """A command on its way to a device. `id` is a UUID of ours.
+
+    It is the server's queue id too, where the server was told over MQTT; over its API it makes one
+    of its own, `queue_id`.
+
+    `command` is its name in the device's command schema, "" for free bytes; `effect` is what it
+    does there (`open`, `close`, `start`, `stop`, or ""), for `duration_s`, with `volume_l`.
+    `held_for` says what a HELD one waits for (`confirmation`, `schedule`), until `held_until_s`;
+    `ends` is the id of the open that a scheduled close ends. `handed_s` is when the network server
+    or a radio was given it, None while it certainly was not; `sent_s` when a radio gateway
+    transmitted it, `eta_s` when that may be expected. `signed`: `by` was proved by a signature.
+    `attempt` counts how often a close was given again. `offered`: it is stored that the network
+    server is about to be told, so after a crash it may have been.
+    """
 
     id: str
     dev_eui: DevEui
@@ -407,6 +428,21 @@ class Downlink:
     state: DownlinkState
     by: str = ""
     detail: str = ""
+    command: str = ""
+    effect: str = ""
+    duration_s: float | None = None
+    volume_l: float | None = None
+    held_for: str = ""
+    held_until_s: float | None = None
+    ends: str = ""
+    handed_s: float | None = None
+    sent_s: float | None = None
+    eta_s: float | None = None
+    signed: bool = False
+    confirmed_by: str = ""
+    attempt: int = 0
+    queue_id: str = ""
+    offered: bool = False
 
 
 RESPONSE_TOPIC = "$response_topic"
@@ -922,6 +958,17 @@ class ServerProfile:
     profile_id: str
     name: str
     changed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """A downlink that waits at the network server; `is_pending`: transmitted, not yet answered."""
+
+    id: str
+    f_port: int
+    data: bytes
+    confirmed: bool
+    is_pending: bool
 
 
 @dataclass(frozen=True, slots=True)

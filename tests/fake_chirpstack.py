@@ -1,5 +1,9 @@
 """A ChirpStack v4 server's API on loopback, made of the stubs that its clients are made of.
 
+Its queues do what the real one's do: first in, first out; expiry is looked at when an item's turn
+comes; an unconfirmed item is gone once transmitted, a confirmed one with the device's next uplink,
+acknowledged or not; a join empties the queue; over MQTT every error is a line in its log alone.
+
 What it answers is read off the server's own `api` modules: without a token and with a wrong one
 UNAUTHENTICATED; a tenant's key sees its own tenant, and what is not its own is UNAUTHENTICATED
 with no text; an id that is none INVALID_ARGUMENT; a listing has no scripts, and `limit` 0 counts.
@@ -8,15 +12,20 @@ with no text; an id that is none INVALID_ARGUMENT; a listing has no scripts, and
 from __future__ import annotations
 
 # ruff: noqa: ANN401, N802 - generated messages have no types, and methods are called as in the API
+import base64
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 from chirpstack_api import api
+from google.protobuf import empty_pb2
+from server_events import ack, log, txack
 
 ADMIN = "admin-key"
 NONE, CAYENNE_LPP, JS = 0, 1, 2
@@ -42,6 +51,100 @@ class Device:
 
 
 @dataclass
+class Item:
+    """One downlink in a device's queue; `data` is what the device would get."""
+
+    id: str
+    f_port: int
+    data: bytes
+    confirmed: bool = False
+    expires_s: float | None = None
+    is_pending: bool = False
+
+
+class Queues:
+    """The downlink queues by device. `log` is the server's own, which nobody outside sees."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, list[Item]] = {}
+        self.transmitted: list[tuple[str, str, bytes]] = []
+        self.log: list[str] = []
+        self.most_bytes = 51  # DR0 in EU868
+
+    def put(self, dev_eui: str, item: Item) -> bool:
+        """Queue an item; an id that is in any queue already is an error."""
+        if any(one.id == item.id for items in self.items.values() for one in items):
+            self.log.append(f"duplicate key {item.id}")
+            return False
+        self.items.setdefault(dev_eui, []).append(item)
+        return True
+
+    def command(self, topic: str, payload: bytes) -> None:
+        """Take `command/down` as the MQTT integration does: nothing ever comes back."""
+        try:
+            body = json.loads(payload)
+            dev_eui = topic.split("/")[3]
+            if body["devEui"] != dev_eui:
+                self.log.append("devEui does not match the topic")
+                return
+            expires = body.get("expiresAt")
+            self.put(
+                dev_eui,
+                Item(
+                    body.get("id") or str(uuid.uuid4()),
+                    body["fPort"],
+                    base64.b64decode(body.get("data", "")),  # an object without a codec: nothing
+                    body.get("confirmed", False),
+                    datetime.fromisoformat(expires).timestamp() if expires else None,
+                ),
+            )
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            self.log.append(repr(error))
+
+    def uplink(
+        self, dev_eui: str, now_s: float, *, acknowledges: bool = False, loses: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """Let a class A device speak; return the events of what its receive windows bring.
+
+        `loses`: the radio gateway cannot transmit, and the item stays.
+        """
+        events: list[tuple[str, bytes]] = []
+        items = self.items.setdefault(dev_eui, [])
+        if items and items[0].is_pending:
+            settled = items.pop(0)
+            events.append(ack(dev_eui, now_s, settled.id, acknowledged=acknowledges))
+        while items:
+            item = items[0]
+            if item.expires_s is not None and item.expires_s < now_s:
+                events.append(log(dev_eui, now_s, "EXPIRED", items.pop(0).id))
+            elif len(item.data) > self.most_bytes:
+                events.append(log(dev_eui, now_s, "DOWNLINK_PAYLOAD_SIZE", items.pop(0).id))
+            elif loses:
+                events.append(log(dev_eui, now_s, "DOWNLINK_GATEWAY", item.id))
+                break
+            else:
+                events.append(self._transmit(dev_eui, item, now_s))
+                break
+        return events
+
+    def _transmit(self, dev_eui: str, item: Item, now_s: float) -> tuple[str, bytes]:
+        self.transmitted.append((dev_eui, item.id, item.data))
+        if item.confirmed:
+            item.is_pending = True
+        else:
+            self.items[dev_eui].remove(item)
+        return txack(dev_eui, now_s, item.id)
+
+    def join(self, dev_eui: str) -> None:
+        """Empty a queue, as a join does by default."""
+        self.items[dev_eui] = []
+
+    def flush(self, dev_eui: str, *, pending: bool = True) -> None:
+        kept = [one for one in self.items.get(dev_eui, []) if one.is_pending and not pending]
+        self.items[dev_eui] = kept
+
+
+@dataclass
 class Server:
     """What it knows, to be changed at any time; `calls` lists method and token of each call."""
 
@@ -51,6 +154,8 @@ class Server:
     devices: dict[str, Device] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=lambda: {ADMIN: ""})
     calls: list[tuple[str, str]] = field(default_factory=list)
+    queues: Queues = field(default_factory=Queues)
+    unanswered: int = 0  # so many enqueues are carried out and not answered
     before: Callable[[Any], Any] | None = None
     port: int = 0
 
@@ -180,6 +285,52 @@ class DeviceProfiles(Service, api.DeviceProfileServiceServicer):
 
 
 class Devices(Service, api.DeviceServiceServicer):
+    async def _own(self, context: Any, method: str, dev_eui: str) -> None:
+        caller = await self.caller(context, method)
+        device = self.server.devices.get(dev_eui)
+        tenant_id = self.server.applications[device.application_id] if device else None
+        await self.may(context, caller, tenant_id)
+        if device is None:
+            await self.absent(context, dev_eui)
+
+    async def Enqueue(self, request: Any, context: Any) -> Any:
+        """Queue an item under an id of the server's own, whatever id the caller gives."""
+        given = request.queue_item
+        await self._own(context, "Device.Enqueue", given.dev_eui)
+        if not 1 <= given.f_port <= 255:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "FPort must be between 1 - 255")
+        if request.flush_queue:
+            self.server.queues.flush(given.dev_eui, pending=False)
+        expires_s = (
+            given.expires_at.ToMicroseconds() / 1e6 if given.HasField("expires_at") else None
+        )
+        item = Item(str(uuid.uuid4()), given.f_port, given.data, given.confirmed, expires_s)
+        self.server.queues.put(given.dev_eui, item)
+        if self.server.unanswered:
+            self.server.unanswered -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+        return api.EnqueueDeviceQueueItemResponse(id=item.id)
+
+    async def GetQueue(self, request: Any, context: Any) -> Any:
+        await self._own(context, "Device.GetQueue", request.dev_eui)
+        items = [
+            api.DeviceQueueItem(
+                id=one.id,
+                dev_eui=request.dev_eui,
+                confirmed=one.confirmed,
+                f_port=one.f_port,
+                data=one.data,
+                is_pending=one.is_pending,
+            )
+            for one in self.server.queues.items.get(request.dev_eui, [])
+        ]
+        return api.GetDeviceQueueItemsResponse(total_count=len(items), result=items)
+
+    async def FlushQueue(self, request: Any, context: Any) -> Any:
+        await self._own(context, "Device.FlushQueue", request.dev_eui)
+        self.server.queues.flush(request.dev_eui)
+        return empty_pb2.Empty()
+
     async def Get(self, request: Any, context: Any) -> Any:
         caller = await self.caller(context, "Device.Get")
         device = self.server.devices.get(request.dev_eui)

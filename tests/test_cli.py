@@ -100,10 +100,10 @@ def test_every_command_has_its_help(line: CommandLine, command: str) -> None:
             ["downlink", "zz", "--hex", "01"],
             "lora-gateway: 'zz' is not a DevEUI: give its 16 hex digits.",
         ),
-        (["downlink", EUI], "lora-gateway: Give exactly one of --hex and --object."),
+        (["downlink", EUI], "lora-gateway: Give exactly one of --hex, --object and --command."),
         (
             ["downlink", EUI, "--hex", "1", "--object", "{}"],
-            "lora-gateway: Give exactly one of --hex and --object.",
+            "lora-gateway: Give exactly one of --hex, --object and --command.",
         ),
         (
             ["downlink", EUI, "--object", "[1]"],

@@ -145,6 +145,10 @@ class AlertEngine:
         """Say whether a device was heard as lately as it should be."""
         return self._silence.available(dev_eui)
 
+    def next_s(self, dev_eui: DevEui, now_s: float) -> float | None:
+        """Return when a device is expected to speak next, None while its rhythm is not known."""
+        return self._silence.next_s(dev_eui, now_s)
+
     def availability_changes(self) -> list[tuple[DevEui, bool]]:
         """Return whose availability has changed since this was last asked."""
         return self._silence.changes()

@@ -95,6 +95,13 @@ class SilenceRule:
         """Say whether a device counts as online, as of the newest call."""
         return dev_eui in self._rhythms and dev_eui not in self._offline
 
+    def next_s(self, dev_eui: DevEui, now_s: float) -> float | None:
+        """Return when a device is expected to speak next, None while its rhythm is not known."""
+        rhythm = self._rhythms.get(dev_eui)
+        if rhythm is None or rhythm.last_s is None or rhythm.usual_s <= 0:
+            return None
+        return max(now_s, rhythm.last_s + rhythm.usual_s)
+
     def changes(self) -> list[tuple[DevEui, bool]]:
         """Return whose availability has changed since the last time this was asked."""
         changed = list(self._changes.items())

@@ -106,9 +106,18 @@ def run(config: ConfigFile = None) -> None:
 def init(
     out: Annotated[Path, typer.Option(help="Where to write the settings.")] = DEFAULT_CONFIG,
     *,
+    acl: Annotated[
+        Path | None,
+        typer.Option(help="Write mosquitto's access list for the operators of --config instead."),
+    ] = None,
+    config: ConfigFile = None,
     force: Annotated[bool, typer.Option(help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a settings file with every default in it, commented."""
+    if acl is not None:
+        from gateway.commands import acl as access
+
+        raise SystemExit(access.write(config_path(config), acl, force=force))
     from gateway.commands import setup as command
 
     raise SystemExit(command.init(out, force=force))
@@ -153,26 +162,91 @@ def downlink(
     object_json: Annotated[
         str | None, typer.Option("--object", help="JSON object for the server's codec.")
     ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(help="Name of a command in the device's schema; --object its keys."),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Seconds until the gateway ends what it begins.")
+    ] = None,
     f_port: Annotated[int | None, typer.Option(min=1, max=223, help="LoRaWAN FPort.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Operator of the settings; signs where it has a key.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, send nothing.")] = False,
     confirmed: Annotated[bool, typer.Option(help="Ask the device to acknowledge.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Follow it for so many seconds.")] = 30.0,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a command to a device through the running gateway, and follow what becomes of it."""
-    from gateway.commands import downlink as command
+    from gateway.commands import downlink as sending
 
     raise SystemExit(
-        command.run(
+        sending.run(
             config_path(config),
             dev_eui,
             hex_data=hex_data,
             object_json=object_json,
+            command=command,
+            duration_s=duration,
+            by=by,
+            dry_run=dry_run,
             f_port=f_port,
             confirmed=confirmed,
             wait_s=wait,
             as_json=as_json,
         )
+    )
+
+
+@app.command()
+def order(
+    verb: Annotated[str, typer.Argument(help="stop, resume, or confirm.")],
+    *,
+    command: Annotated[str | None, typer.Option(help="Id of the command to confirm.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Operator of the settings; signs where it has a key.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+    wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for the answer.")] = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything (nothing opens till that is lifted), lift it, or be the second person."""
+    from gateway.commands import order as ordering
+
+    raise SystemExit(
+        ordering.run(
+            config_path(config),
+            verb,
+            command=command,
+            by=by,
+            reason=reason,
+            wait_s=wait,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def audit(
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that nothing was altered.")
+    ] = False,
+    head: Annotated[
+        list[str] | None,
+        typer.Option("--head", help="A hash written down earlier, which must be there; repeat it."),
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every decision on commands, or check that none was altered since."""
+    from gateway.commands import audit as command
+
+    raise SystemExit(
+        command.run(config_path(config), verify_it=verify, known=head or [], as_json=as_json)
     )
 
 

@@ -6,6 +6,7 @@ from gateway.codecs.chirpstack_topics import TopicTemplate
 from gateway.codecs.link_health import LINK_CHANNELS, LinkHealth
 from gateway.codecs.payloads.assignment import Assignments
 from gateway.codecs.payloads.decoder import PayloadDecoder
+from gateway.codecs.payloads.layouts.commands import CommandForm, CommandKey
 from gateway.codecs.payloads.library import CAYENNE_LPP, CodecLibrary
 from gateway.codecs.readings import ReadingMapper
 from gateway.codecs.times import format_rfc3339, parse_rfc3339
@@ -15,6 +16,8 @@ __all__ = [
     "LINK_CHANNELS",
     "Assignments",
     "CodecLibrary",
+    "CommandForm",
+    "CommandKey",
     "LinkHealth",
     "PayloadDecoder",
     "ReadingMapper",

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 import uuid
 from pathlib import Path
 
+from gateway.codecs import format_rfc3339
 from gateway.commands.wire import visit
-from gateway.config import ConnectionConfig, load
-from gateway.control import FINAL
+from gateway.config import Config, ConnectionConfig, load
+from gateway.control import FINAL, sign
 from gateway.errors import ConfigError, GatewayError
 from gateway.publishers import Topics
 from gateway.types import Delivery, DevEui, DownlinkState, Message
@@ -29,26 +31,50 @@ def run(
     confirmed: bool,
     wait_s: float,
     as_json: bool,
+    command: str | None = None,
+    duration_s: float | None = None,
+    by: str | None = None,
+    dry_run: bool = False,
 ) -> int:
     """Send and follow; return 0 unless it was refused or failed."""
     config = load(config_path)
     if not _DEV_EUI.fullmatch(dev_eui):
         raise ConfigError(f"{dev_eui!r} is not a DevEUI: give its 16 hex digits.")
+    named = [one for one in (hex_data, object_json, command) if one is not None]
+    if len(named) != 1 and not (hex_data is None and len(named) == 2):  # noqa: PLR2004 - a pair
+        raise ConfigError("Give exactly one of --hex, --object and --command.")
     command_id = str(uuid.uuid4())
-    body: dict[str, object] = {"id": command_id, "confirmed": confirmed, "by": "command line"}
-    if (hex_data is None) == (object_json is None):
-        raise ConfigError("Give exactly one of --hex and --object.")
-    if hex_data is not None:
-        body["hex"] = hex_data
-    if object_json is not None:
-        body["object"] = _object(object_json)
-    if f_port is not None:
-        body["f_port"] = f_port
+    body: dict[str, object] = {"id": command_id, "confirmed": confirmed, "by": name_of(config, by)}
+    given = {
+        "hex": hex_data,
+        "object": _object(object_json) if object_json is not None else None,
+        "command": command,
+        "duration_s": duration_s,
+        "f_port": f_port,
+        "dry_run": dry_run or None,
+    }
+    body |= {key: value for key, value in given.items() if value is not None}
+    sign_for(config, dev_eui.lower(), body)
     connection = config.mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{command_id[:8]}"})
     last = asyncio.run(
         _send(connection, config.mqtt.base, DevEui(dev_eui.lower()), body, wait_s, as_json=as_json)
     )
     return 1 if last in {"refused", "failed", "nacked", "expired"} else 0
+
+
+def name_of(config: Config, by: str | None) -> str:
+    """Return who commands; where operators are named, one of them must be."""
+    if by is None and config.operators:
+        raise ConfigError(f"Say who you are with --by: {', '.join(sorted(config.operators))}.")
+    return by or "command line"
+
+
+def sign_for(config: Config, dev_eui: str, body: dict[str, object], **more: str) -> None:
+    """Sign for an operator who has a key, which must be readable here; `more` is signed too."""
+    operator = config.operators.get(str(body["by"]))
+    if operator is not None and (key := operator.key()):
+        body["time"] = format_rfc3339(time.time())
+        body["signature"] = sign(key, dev_eui, {**body, **more})
 
 
 async def _send(

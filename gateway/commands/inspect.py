@@ -25,7 +25,7 @@ PACKAGES = (
 def devices(config_path: Path | None, *, as_json: bool) -> int:
     """Print every device the store knows, newest first."""
     config = load(config_path)
-    with _reading(config) as store:
+    with reading(config) as store:
         alerts = Counter(alert.dev_eui for alert in store.open_alerts())
         known = sorted(store.devices(), key=lambda device: -device.last_seen_s)
     rows = [
@@ -52,7 +52,7 @@ def devices(config_path: Path | None, *, as_json: bool) -> int:
 def backup(config_path: Path | None, out: Path) -> int:
     """Copy the database to `out`, also while the gateway runs."""
     config = load(config_path)
-    with _reading(config):
+    with reading(config):
         pass
     copy(config.store.path, out)
     print(f"{out} written.")
@@ -81,7 +81,7 @@ def dump(config_path: Path | None) -> int:
         "settings": config.public(),
     }
     if config.store.path.exists():
-        with _reading(config) as store:
+        with reading(config) as store:
             report["store"] = asdict(store.counts())
             report["quarantine"] = dict(store.quarantine_counts())
     print(json.dumps(report, indent=2))
@@ -89,7 +89,7 @@ def dump(config_path: Path | None) -> int:
 
 
 @contextmanager
-def _reading(config: Config) -> Iterator[Reader]:
+def reading(config: Config) -> Iterator[Reader]:
     """Open the database beside the daemon that writes it."""
     if not config.store.path.exists():
         raise GatewayError(f"{config.store.path} is not there: the gateway has not run yet.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
-from gateway.config import RadioConfig, load
+from gateway.config import Config, RadioConfig, load
 from gateway.errors import GatewayError
 from gateway.links.chirpstack_wording import EXPOSED
 from gateway.network import Radio
@@ -19,6 +19,12 @@ EXAMPLE = "lora-gateway.toml"
 OPEN_UDP = (
     "radios.{name}: packet forwarders know no passwords, so whoever reaches {host} can speak for "
     "one. Keep it on loopback, or behind a firewall."
+)
+
+
+CLAIM = (
+    "operators.{name}: has no `key_file`, so whoever the broker lets publish may use the name. "
+    "Give a key, or see to it that the broker's access list holds."
 )
 
 
@@ -55,7 +61,10 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
     api = config.chirpstack.api
     if api.server:
         api.secret()
+    for operator in config.operators.values():
+        operator.key()
     warnings = [EXPOSED.format(server=api.server)] if api.exposed else []
+    warnings += [CLAIM.format(name=name) for name in _unproved(config)]
     warnings += [_cannot_answer(radio) for radio in radios if not radio.times]
     warnings += [
         OPEN_UDP.format(name=name, host=one.listen_host)
@@ -79,6 +88,15 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
         for warning in warnings:
             print(f"  warning: {warning}")
     return 0
+
+
+def _unproved(config: Config) -> list[str]:
+    """Return the operators who may command by their name alone."""
+    return [
+        name
+        for name, one in config.operators.items()
+        if one.role != "viewer" and one.key_file is None and not config.downlink.require_signature
+    ]
 
 
 def _listening(config: RadioConfig, radio: Radio) -> str:

@@ -1,38 +1,53 @@
 """From a message on `device/<eui>/set` or `/set/<key>` to a `Downlink`, or to a refusal.
 
-Three forms are understood::
+These forms are understood::
 
+    /set        {"command": name, "object": {...}, "duration_s": seconds}   of the command schema
     /set        {"data": base64 | "hex": "01 02" | "object": {...},      one of the three
-                 "f_port" | "fPort": 1..223,  "id": UUID,  "confirmed": bool,
+                 "f_port" | "fPort": 1..223}
+    with any    {"id": UUID,  "confirmed": bool,  "dry_run": bool,
                  "expires": RFC 3339 | "expires_in_s": seconds,
-                 "time": RFC 3339 when it was sent,  "by": who says so}
+                 "time": RFC 3339 when it was sent,  "by": who says so,  "signature": hex}
     /set        hex digits (spaces, colons and 0x allowed): the bytes themselves
+    /set/<name> of a command: the object of its keys, its only key's value, or true
     /set/<key>  a JSON scalar: the object {key: value}
 
 A retained command is refused: it would be carried out again at every restart. MQTT does not say who
-published, so `by` is a claim; who may command is for the broker's access list to say.
+published: `by` is a claim unless the command is signed (`authority.py`).
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.config import DownlinkConfig
-from gateway.control.forms import Form, bytes_of, identity_of, moment_s, read_form
+from gateway.control.authority import Authority
+from gateway.control.forms import (
+    MAX_AGE_S,
+    MAX_AHEAD_S,
+    Form,
+    bytes_of,
+    identity_of,
+    moment_s,
+    read_form,
+    tree_of,
+)
 from gateway.control.rate import RateLimit
+from gateway.control.safety import Safety
+from gateway.control.schema import Chosen, Commands, check_learned, choose
 from gateway.errors import CommandRefused
 from gateway.types import DevEui, Downlink, DownlinkState, Json
 
 MAX_COMMAND_BYTES = 8192
-MAX_AGE_S = 300.0
-MAX_AHEAD_S = 30.0
 STEP_S = 1e-5
 OBJECT_DETAIL = (
     "The network server must have a codec for this device: without one it sends an empty payload."
 )
+ANYBODY = Authority({})
 _PORTS = range(1, 224)
 
 
@@ -45,7 +60,9 @@ class Target:
     """What must be known of a device to command it. `f_port` is its configured default.
 
     `encode` is the device's own codec here; it raises CommandRefused for what it cannot encode.
-    `by_server`: an object that nobody here encodes is left to the network server.
+    `by_server`: an object that nobody here encodes is left to the network server. `commands` are
+    all that the device takes, where the settings name any; `learned` is what its codec says of
+    commands.
     """
 
     application_id: str
@@ -53,6 +70,8 @@ class Target:
     f_port: int | None = None
     encode: Encode | None = None
     by_server: bool = True
+    commands: Commands = field(default_factory=dict)
+    learned: Commands = field(default_factory=dict)
 
 
 def parse_set(
@@ -64,11 +83,12 @@ def parse_set(
     now_s: float,
     target: Target | None,
     config: DownlinkConfig,
+    authority: Authority = ANYBODY,
 ) -> Downlink:
-    """Check a command and return it as a downlink in state ACCEPTED.
+    """Check a command and return it as a downlink in state ACCEPTED, or REHEARSED.
 
-    `target` is None for a device nobody has heard of. Rate and repeated ids are the parser class's
-    business.
+    `target` is None for a device nobody has heard of. Safety, rate and repeated ids are the parser
+    class's business.
 
     Raises
     ------
@@ -86,43 +106,102 @@ def parse_set(
                              "wait for its next uplink.")  # fmt: skip
     if len(payload) > MAX_COMMAND_BYTES:
         raise CommandRefused("too_large", f"A command may have {MAX_COMMAND_BYTES} bytes.")
-    form = read_form(key, payload)
+    form = read_form(key, payload, target.commands or target.learned)
     _check_fresh(form, now_s)
-    data, codec_port = bytes_of(form), None
-    if form.object is not None and target.encode is not None:
-        encoded = target.encode(form.object, form.f_port)
+    signed = authority.admit(form.by, dev_eui, tree_of(payload) if key is None else None)
+    chosen = _chosen(form, target)
+    made = chosen.object if chosen is not None else form.object
+    data, codec_port = (chosen.data if chosen is not None else bytes_of(form)), None
+    if made is not None and target.encode is not None:
+        encoded = target.encode(made, form.f_port)
         data, codec_port = encoded or (data, None)
-    by_server = form.object is not None and not data
+    by_server = made is not None and not data
     if by_server and not target.by_server:
         raise CommandRefused("no_codec", "No codec here encodes an object for this device: give "
                              "`hex` or `data`, or assign it a codec.")  # fmt: skip
-    return Downlink(
+    downlink = Downlink(
         id=identity_of(form, _seed(dev_eui, key, payload, now_s)),
         dev_eui=DevEui(dev_eui),
         application_id=target.application_id,
-        f_port=_port(form.f_port if form.f_port is not None else codec_port, target),
+        f_port=_port(form, chosen, codec_port, target),
         data=data,
-        object=form.object if by_server else None,
+        object=made if by_server else None,
         confirmed=form.confirmed,
-        expires_s=_expiry_s(form, now_s, config),
+        expires_s=_expiry_s(form, chosen, now_s, config),
         created_s=now_s,
         changed_s=now_s,
         state=DownlinkState.ACCEPTED,
         by=form.by,
         detail=OBJECT_DETAIL if by_server else "",
+        signed=signed,
+    )
+    if chosen is not None:
+        downlink = replace(
+            downlink,
+            confirmed=form.confirmed or chosen.spec.confirmed,
+            command=chosen.name,
+            effect=chosen.spec.effect,
+            duration_s=chosen.duration_s,
+            volume_l=chosen.volume_l,
+        )
+    return _rehearsed(downlink) if form.dry_run or config.dry_run else downlink
+
+
+def make_command(
+    dev_eui: str, name: str, now_s: float, target: Target | None, config: DownlinkConfig
+) -> Downlink:
+    """Return a command of the gateway's own, by its name in the device's schema.
+
+    Raises
+    ------
+    CommandRefused
+        As `parse_set`.
+
+    """
+    live = config.model_copy(update={"dry_run": False})
+    payload = json.dumps({"command": name}).encode()
+    return parse_set(
+        dev_eui, None, payload, retained=False, now_s=now_s, target=target, config=live
     )
 
 
+def _rehearsed(downlink: Downlink) -> Downlink:
+    what = downlink.data.hex(" ") or "an object for the server's codec"
+    said = f"Checked and not sent, as asked: it would be {what} on port {downlink.f_port}."
+    return replace(downlink, state=DownlinkState.REHEARSED, detail=said)
+
+
+def _chosen(form: Form, target: Target) -> Chosen | None:
+    """Return the command of the schema that a form is; None for what has no schema."""
+    if target.commands:
+        return choose(target.commands, form)
+    if form.command is not None:
+        return choose(target.learned, form)
+    if form.object is not None and target.learned:
+        check_learned(target.learned, form.object)
+    return None
+
+
 class CommandParser:
-    """`parse_set` with what needs memory: the same id twice is one command, and rate per device.
+    """`parse_set` with what needs memory: repeated ids, rates, and what is safe just now.
 
     `lookup` returns a downlink by id, None when there is none.
     """
 
-    def __init__(self, config: DownlinkConfig, lookup: Callable[[str], Downlink | None]) -> None:
+    def __init__(
+        self,
+        config: DownlinkConfig,
+        lookup: Callable[[str], Downlink | None],
+        *,
+        authority: Authority = ANYBODY,
+        safety: Safety | None = None,
+    ) -> None:
         self._config = config
         self._lookup = lookup
+        self._authority = authority
+        self._safety = safety
         self._rate = RateLimit(config.per_device_per_hour)
+        self._by = RateLimit(config.per_operator_per_hour)
         self._newest_s = 0.0
 
     def parse(
@@ -137,16 +216,19 @@ class CommandParser:
     ) -> tuple[Downlink, bool]:
         """Return the downlink and whether it is new; a repeated id gives its present state.
 
+        One that was only rehearsed is not new either.
+
         Raises
         ------
         CommandRefused
-            As `parse_set`, or `id_in_use` (another device's id), or `rate`.
+            As `parse_set`, or a reason of `Safety.check`, or `id_in_use` (another device's id), or
+            `rate`.
 
         """
         try:
             downlink = parse_set(
                 dev_eui, key, payload, retained=retained, now_s=now_s, target=target,
-                config=self._config,
+                config=self._config, authority=self._authority,
             )  # fmt: skip
         except CommandRefused as refusal:
             known = self._repeated(dev_eui, key, payload, refusal)
@@ -159,15 +241,36 @@ class CommandParser:
                 raise CommandRefused("id_in_use", "This id belongs to another command: "
                                      "use a new UUID.")  # fmt: skip
             return known, False
-        wait_s = self._rate.wait_s(downlink.dev_eui, now_s)
+        spec = target.commands.get(downlink.command) if target is not None else None
+        if self._safety is not None and spec is not None:
+            self._safety.check(downlink, spec, now_s)
+        if downlink.state is DownlinkState.REHEARSED:
+            return downlink, False
+        self._count(downlink, now_s)
+        return replace(downlink, created_s=self._ordered_s(now_s)), True
+
+    def _count(self, downlink: Downlink, now_s: float) -> None:
+        """Count a command against the rates; what closes has a rate of its own."""
+        closing = downlink.effect in {"close", "stop"}
+        device = f"{downlink.dev_eui}/{'close' if closing else ''}"
+        wait_s = self._rate.wait_s(device, now_s)
         if wait_s > 0:
             raise CommandRefused("rate", f"A device takes {self._config.per_device_per_hour} "
                                  f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
-        self._rate.take(downlink.dev_eui, now_s)
-        # Commands of one moment keep their order through a restart: close must not overtake open.
+        by = downlink.by if self._authority.operators and not closing else ""
+        wait_s = self._by.wait_s(by, now_s) if by else 0.0
+        if wait_s > 0:
+            raise CommandRefused("rate", f"{by} may give {self._config.per_operator_per_hour} "
+                                 f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
+        self._rate.take(device, now_s)
+        if by:
+            self._by.take(by, now_s)
+
+    def _ordered_s(self, now_s: float) -> float:
+        """Return a time later than that of the command before: close must not overtake open."""
         close = abs(now_s - self._newest_s) < 1.0
         self._newest_s = max(now_s, self._newest_s + STEP_S) if close else now_s
-        return replace(downlink, created_s=self._newest_s), True
+        return self._newest_s
 
     def _repeated(
         self, dev_eui: str, key: str | None, payload: bytes, refusal: CommandRefused
@@ -199,8 +302,18 @@ def refused(
     )  # fmt: skip
 
 
+def refused_as(downlink: Downlink, refusal: CommandRefused) -> Downlink:
+    """Return the answer for a command that was good in itself and is refused all the same."""
+    return replace(
+        downlink, state=DownlinkState.REFUSED, detail=f"{refusal.reason}: {refusal.detail}"
+    )
+
+
 def _essence(downlink: Downlink) -> tuple[object, ...]:
-    return (downlink.dev_eui, downlink.f_port, downlink.data, downlink.object, downlink.confirmed)
+    return (
+        downlink.dev_eui, downlink.f_port, downlink.data, downlink.object, downlink.confirmed,
+        downlink.command, downlink.duration_s,
+    )  # fmt: skip
 
 
 def _seed(dev_eui: str, key: str | None, payload: bytes, now_s: float) -> str:
@@ -219,8 +332,13 @@ def _check_fresh(form: Form, now_s: float) -> None:
                              "check the sender's clock.")  # fmt: skip
 
 
-def _port(given: int | None, target: Target) -> int:
-    port = given if given is not None else target.f_port
+def _port(form: Form, chosen: Chosen | None, codec_port: int | None, target: Target) -> int:
+    given = form.f_port
+    own = chosen.spec.f_port if chosen is not None else None
+    if own is not None and given is not None and given != own:
+        raise CommandRefused("f_port", f"{chosen.name if chosen else ''} goes to f_port {own}.")
+    ports = (given, own, codec_port, target.f_port)
+    port = next((one for one in ports if one is not None), None)
     if port is None:
         raise CommandRefused("no_f_port", "Give `f_port`, or set `command_f_port` for the device.")
     if port not in _PORTS:
@@ -228,13 +346,15 @@ def _port(given: int | None, target: Target) -> int:
     return port
 
 
-def _expiry_s(form: Form, now_s: float, config: DownlinkConfig) -> float:
+def _expiry_s(form: Form, chosen: Chosen | None, now_s: float, config: DownlinkConfig) -> float:
     if form.expires is not None and form.expires_in_s is not None:
         raise CommandRefused("ambiguous", "Give `expires` or `expires_in_s`, not both.")
     if form.expires is not None:
         expires_s = moment_s("expires", form.expires)
     else:
-        expires_s = now_s + (form.expires_in_s or min(config.expiry_s, config.max_expiry_s))
+        begins = chosen is not None and chosen.spec.begins
+        usual_s = config.open_expiry_s if begins else config.expiry_s
+        expires_s = now_s + (form.expires_in_s or min(usual_s, config.max_expiry_s))
     if expires_s <= now_s:
         raise CommandRefused("expired", "The command has expired already.")
     if expires_s > now_s + config.max_expiry_s:

@@ -7,17 +7,25 @@ import binascii
 import json
 import re
 import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.config import CommandConfig
 from gateway.errors import CommandRefused
 from gateway.types import Json
 
 MAX_BYTES = 242  # the largest application payload of any LoRaWAN data rate (RP002, EU868 DR4..7)
+MAX_AGE_S = 300.0
+"""A message that says it was sent longer ago is refused."""
+
+MAX_AHEAD_S = 30.0
 _HEX_FILLER = re.compile(r"0x|[\s:,]", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NONE: Mapping[str, CommandConfig] = {}
 _DEEPEST = 16
 _LARGEST = 1e300
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "lora-gateway:command")
@@ -38,10 +46,19 @@ class Form(BaseModel):
     expires_in_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     time: str | None = None
     by: Annotated[str, Field(max_length=64)] = ""
+    command: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    duration_s: Annotated[float, Field(gt=0, le=604800, allow_inf_nan=False)] | None = None
+    dry_run: bool = False
+    signature: str | None = None
 
 
-def read_form(key: str | None, payload: bytes) -> Form:
+def read_form(
+    key: str | None, payload: bytes, commands: Mapping[str, CommandConfig] = _NONE
+) -> Form:
     """Return what a message on `/set` (or `/set/<key>`) asks for.
+
+    On `/set/<command>`, for one of `commands`, the payload is the object of its keys, the value of
+    its only key, or `true` where it has none.
 
     Raises
     ------
@@ -57,10 +74,10 @@ def read_form(key: str | None, payload: bytes) -> Form:
         raise CommandRefused("malformed", "The command is neither JSON nor hex digits: send raw "
                              'bytes as hex text or as {"data": base64}.') from None  # fmt: skip
     if key is not None:
-        return _scalar_form(key, text)
+        return _command_form(key, text, commands) or _scalar_form(key, text)
     if text.lstrip()[:1] not in '{["':
         return Form(hex=text)
-    tree = _json(text)
+    tree = read_json(text)
     try:
         return Form.model_validate(tree)
     except ValidationError as error:
@@ -69,17 +86,35 @@ def read_form(key: str | None, payload: bytes) -> Form:
         raise CommandRefused("malformed", f"{where[:80]}: {first['msg']}.") from None
 
 
+def _command_form(key: str, text: str, commands: Mapping[str, CommandConfig]) -> Form | None:
+    spec = commands.get(key)
+    if spec is None:
+        return None
+    value = read_json(text)
+    if isinstance(value, dict):
+        return Form(command=key, object=value)
+    needed = [name for name, one in spec.keys.items() if one.required] or list(spec.keys)
+    if len(needed) == 1 and value is not None:
+        return Form(command=key, object={needed[0]: value})
+    if not needed and value is True:
+        return Form(command=key)
+    raise CommandRefused("malformed", f"set/{key} takes an object of its keys, or `true` where it "
+                         "has none.")  # fmt: skip
+
+
 def _scalar_form(key: str, text: str) -> Form:
     if not _KEY.fullmatch(key):
         raise CommandRefused("malformed", "A key has 1 to 64 letters, digits, `_`, `.` and `-`.")
-    value = _json(text)
+    value = read_json(text)
     if isinstance(value, dict | list) or value is None:
         raise CommandRefused("malformed", f"set/{key} takes one JSON value: a number, true, false "
                              "or a text in quotes.")  # fmt: skip
     return Form(object={key: value})
 
 
-def _json(text: str) -> Json:
+def read_json(text: str) -> Json:
+    """Return what a JSON text says, no deeper and no larger than a command needs."""
+
     def refuse(constant: str) -> Json:
         raise CommandRefused("malformed", f"{constant} is not a JSON number.")
 
@@ -102,6 +137,15 @@ def _check_plain(tree: Json, depth: int) -> None:
     if isinstance(tree, dict | list):
         for value in [*tree, *tree.values()] if isinstance(tree, dict) else tree:
             _check_plain(value, depth + 1)
+
+
+def tree_of(payload: bytes) -> Mapping[str, Json] | None:
+    """Return a command as it came, to check its signature by; None where it is no object."""
+    with suppress(CommandRefused, UnicodeDecodeError):
+        tree = read_json(payload.decode())
+        if isinstance(tree, dict):
+            return tree
+    return None
 
 
 def bytes_of(form: Form) -> bytes:

@@ -2,25 +2,30 @@
 
 ::
 
-    accepted <─> queued ──> sent ──> acked | nacked        (confirmed)
-        │           │         └───> nothing more is known  (unconfirmed)
-        └───────────┴──> failed | expired | superseded
+    held ──> accepted <─> queued ──> sent ──> acked | nacked        (confirmed)
+     │          │           │         ├───> nothing more is known  (unconfirmed)
+     │          │           │         └───> verified               (a reading proves it)
+     └──────────┴───────────┴──> failed | expired | superseded
 
 `queued` is with whoever transmits: the network server's broker, or a radio of our own, which alone
 may give it back (not transmitted, waits for the next chance).
 
 An event may come early, late, twice or not at all: a state is left only for a later one, and a
-final one never. `sent` means that a radio gateway transmitted; whether the device heard is only
+final one never. `held` waits for a second person or for its time. An acknowledged command that has
+a reading to prove it is followed on, as `acked`, until that reading comes or its time is over.
+`sent` means that a radio gateway transmitted; whether the device heard is only
 known when a confirmed downlink is acknowledged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from typing import TypedDict
 
-from gateway.config import DownlinkConfig
+from gateway.config import DownlinkConfig, VerifyConfig
 from gateway.types import (
     Ack,
     DevEui,
@@ -28,6 +33,7 @@ from gateway.types import (
     Downlink,
     DownlinkState,
     Join,
+    Reading,
     ServerLog,
     TxAck,
 )
@@ -40,8 +46,13 @@ FINAL = frozenset(
         DownlinkState.FAILED,
         DownlinkState.SUPERSEDED,
         DownlinkState.REFUSED,
+        DownlinkState.VERIFIED,
+        DownlinkState.REHEARSED,
     }
 )
+STRAYS = 256
+"""Events of ids that nobody knows (yet), kept for the server's answer that may name them."""
+
 SETTLE_S = 3600.0
 EXPIRY_SLACK_S = 60.0  # a transmission at the last moment may still be on its way to us
 _UNCONFIRMED = "Transmitted; the device was not asked to confirm, so nothing more will be known."
@@ -54,11 +65,21 @@ _REJOINED = "The device joined anew; the network server may have emptied its que
 _CONFIRMED_IT = "The device confirmed it."
 _REFUSED_IT = "The device answered without confirming it; the network server does not try again."
 _NO_ANSWER = "Transmitted, but no answer came from the device in time."
+_UNCONFIRMED_BY_PEOPLE = "No second person confirmed it in time."
+_UNPROVED = "No reading of {channel} has shown within {within_s:.0f} s that it took effect."
 _FATAL = {
     "DOWNLINK_PAYLOAD_SIZE": "The payload is too long for the device's present data rate.",
     "DOWNLINK_CODEC": "The network server's codec could not encode the object.",
     "F_CNT_DOWN": "The network server dropped it: the downlink frame counter had moved on.",
 }
+
+
+ProofOf = Callable[[Downlink], VerifyConfig | None]
+"""Which reading proves a command; None where none does."""
+
+
+def _no_proof(_: Downlink) -> VerifyConfig | None:
+    return None
 
 
 class Step(StrEnum):
@@ -72,6 +93,8 @@ class Step(StrEnum):
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     RETURNED = "returned"
+    RELEASED = "released"
+    VERIFIED = "verified"
 
 
 _TO_END = {
@@ -82,6 +105,12 @@ _TO_END = {
     Step.SUPERSEDED: DownlinkState.SUPERSEDED,
 }
 TRANSITIONS: dict[DownlinkState, dict[Step, DownlinkState]] = {
+    DownlinkState.HELD: {
+        Step.RELEASED: DownlinkState.ACCEPTED,
+        Step.FAILED: DownlinkState.FAILED,
+        Step.EXPIRED: DownlinkState.EXPIRED,
+        Step.SUPERSEDED: DownlinkState.SUPERSEDED,
+    },
     DownlinkState.ACCEPTED: {
         Step.QUEUED: DownlinkState.QUEUED,
         Step.SENT: DownlinkState.SENT,
@@ -98,21 +127,45 @@ TRANSITIONS: dict[DownlinkState, dict[Step, DownlinkState]] = {
         Step.ACKED: DownlinkState.ACKED,
         Step.NACKED: DownlinkState.NACKED,
         Step.FAILED: DownlinkState.FAILED,
+        Step.VERIFIED: DownlinkState.VERIFIED,
     },
+    DownlinkState.ACKED: {Step.VERIFIED: DownlinkState.VERIFIED},
 }
 
 
 class DownlinkTracker:
     """Follows the commands that are not at their end. Bounded by rate and expiry."""
 
-    def __init__(self, config: DownlinkConfig) -> None:
+    def __init__(self, config: DownlinkConfig, proof_of: ProofOf = _no_proof) -> None:
         self._silence_s = config.silence_s
+        self._proof_of = proof_of
         self._open: dict[str, Downlink] = {}
+        self._queue_ids: dict[str, str] = {}
+        self._strays: deque[TxAck | Ack | ServerLog] = deque(maxlen=STRAYS)
 
     def add(self, downlink: Downlink) -> None:
         """Begin to follow a command; a known id changes nothing."""
-        if downlink.state not in FINAL:
+        if downlink.state not in FINAL or self._awaits_proof(downlink):
             self._open.setdefault(downlink.id, downlink)
+            if downlink.queue_id:
+                self._queue_ids[downlink.queue_id] = downlink.id
+
+    def named(self, identity: str, queue_id: str, now_s: float, detail: str) -> list[Downlink]:
+        """Note that the network server has a command, under an id of its own.
+
+        What was said of that id before we knew it is taken now: a class C device may be faster than
+        the server's answer to us.
+        """
+        before = self._open.get(identity)
+        if before is None:
+            return []
+        self._open[identity] = replace(before, queue_id=queue_id)
+        self._queue_ids[queue_id] = identity
+        steps = self._step(identity, Step.QUEUED, now_s, detail)
+        for event in [one for one in self._strays if _item_of(one) == queue_id]:
+            self._strays.remove(event)
+            steps += self.on_event(event)
+        return steps
 
     def restore(self, downlinks: Sequence[Downlink]) -> None:
         """Follow again what was open before a restart."""
@@ -148,6 +201,34 @@ class DownlinkTracker:
         """Note that our own radio did not transmit it: it waits for the next chance."""
         return self._step(identity, Step.RETURNED, now_s, detail)
 
+    def released(self, identity: str, now_s: float, detail: str) -> list[Downlink]:
+        """Note that a held command need not wait any longer."""
+        return self._step(identity, Step.RELEASED, now_s, detail)
+
+    def amend(self, downlink: Downlink) -> list[Downlink]:
+        """Take an open command with facts that are new, its state as it was."""
+        before = self._open.get(downlink.id)
+        if before is None or before == downlink or before.state is not downlink.state:
+            return []
+        self._open[downlink.id] = downlink
+        return [downlink]
+
+    def expired(self, identity: str, now_s: float, detail: str) -> list[Downlink]:
+        """Note that it is too late for a command."""
+        return self._step(identity, Step.EXPIRED, now_s, detail)
+
+    def on_readings(self, readings: Sequence[Reading], now_s: float) -> list[Downlink]:
+        """Return the commands that these readings of one uplink prove."""
+        return [
+            changed
+            for downlink in self.open()
+            if (proof := self._proof_of(downlink)) is not None
+            and any(_proves(proof, downlink, reading) for reading in readings)
+            for changed in self._step(
+                downlink.id, Step.VERIFIED, now_s, f"{proof.channel} shows that it took effect."
+            )
+        ]
+
     def failed(self, identity: str, now_s: float, detail: str) -> list[Downlink]:
         """Note that the command could not be handed over and will not be."""
         return self._step(identity, Step.FAILED, now_s, detail)
@@ -182,22 +263,41 @@ class DownlinkTracker:
         return changed
 
     def _age(self, downlink: Downlink, now_s: float) -> list[Downlink]:
-        waited_s = now_s - downlink.changed_s
-        if downlink.state is DownlinkState.SENT:
-            if not downlink.confirmed and waited_s > SETTLE_S:
-                del self._open[downlink.id]
-                return [replace(downlink, changed_s=now_s)]
-            if downlink.confirmed and waited_s > SETTLE_S and now_s > downlink.expires_s:
-                return self._step(downlink.id, Step.FAILED, now_s, _NO_ANSWER)
+        if downlink.state in {DownlinkState.SENT, DownlinkState.ACKED}:
+            return self._age_sent(downlink, now_s)
+        if downlink.state is DownlinkState.HELD and downlink.held_for == "confirmation":
+            if now_s > (downlink.held_until_s or 0.0):
+                return self._step(downlink.id, Step.EXPIRED, now_s, _UNCONFIRMED_BY_PEOPLE)
             return []
         slack_s = EXPIRY_SLACK_S if downlink.state is DownlinkState.QUEUED else 0.0
         if now_s > downlink.expires_s + slack_s:
             said = "Its time ran out before it was transmitted."
             return self._step(downlink.id, Step.EXPIRED, now_s, said)
-        if (downlink.state is DownlinkState.QUEUED and waited_s > self._silence_s
+        if (downlink.state is DownlinkState.QUEUED
+                and now_s - downlink.changed_s > self._silence_s
                 and _QUIET not in downlink.detail):  # fmt: skip
             return self._note(downlink, now_s, _QUIET)
         return []
+
+    def _age_sent(self, downlink: Downlink, now_s: float) -> list[Downlink]:
+        waited_s = now_s - downlink.changed_s
+        proof = self._proof_of(downlink)
+        settle_s = max(SETTLE_S, proof.within_s) if proof is not None else SETTLE_S
+        if downlink.confirmed and downlink.state is DownlinkState.SENT:
+            if waited_s > settle_s and now_s > downlink.expires_s:
+                return self._step(downlink.id, Step.FAILED, now_s, _NO_ANSWER)
+            return []
+        if waited_s <= (proof.within_s if proof is not None else SETTLE_S):
+            return []
+        del self._open[downlink.id]
+        self._queue_ids.pop(downlink.queue_id, None)
+        said = downlink.detail
+        if proof is not None:
+            said = f"{said} {_UNPROVED.format(channel=proof.channel, within_s=proof.within_s)}"
+        return [replace(downlink, changed_s=now_s, detail=said.strip())]
+
+    def _awaits_proof(self, downlink: Downlink) -> bool:
+        return downlink.state is DownlinkState.ACKED and self._proof_of(downlink) is not None
 
     def _on_txack(self, event: TxAck) -> list[Downlink]:
         identity = self._known(event, event.queue_item_id)
@@ -230,8 +330,11 @@ class DownlinkTracker:
 
     def _known(self, event: TxAck | Ack | ServerLog, identity: str) -> str:
         """Return the id of the open command an event speaks of, "" when there is none."""
-        identity = identity.lower()
+        given = identity.lower()
+        identity = self._queue_ids.get(given, given)
         downlink = self._open.get(identity)
+        if downlink is None and given and given not in self._queue_ids:
+            self._strays.append(event)
         ours = downlink is not None and downlink.dev_eui == event.device.dev_eui
         return identity if ours else ""
 
@@ -251,11 +354,54 @@ class DownlinkTracker:
         if state is None:
             return []
         changed = replace(
-            downlink, state=state, changed_s=max(now_s, downlink.changed_s),
+            downlink,
+            state=state,
+            changed_s=max(now_s, downlink.changed_s),
             detail=downlink.detail if detail is None else detail,
-        )  # fmt: skip
-        if state in FINAL:
+            **_times(downlink, step, now_s),
+        )
+        if state in FINAL and not self._awaits_proof(changed):
             del self._open[identity]
+            self._queue_ids.pop(changed.queue_id, None)
         else:
             self._open[identity] = changed
         return [changed]
+
+
+def _item_of(event: TxAck | Ack | ServerLog) -> str:
+    if isinstance(event, ServerLog):
+        return event.context.get("queue_item_id", "").lower()
+    return event.queue_item_id.lower()
+
+
+class _Times(TypedDict, total=False):
+    queue_id: str
+    handed_s: float | None
+    sent_s: float
+
+
+def _times(downlink: Downlink, step: Step, now_s: float) -> _Times:
+    """Return when it was handed over and transmitted, where a step tells."""
+    if step is Step.RETURNED:
+        return {"handed_s": None, "queue_id": ""}
+    if step is Step.QUEUED:
+        return {"handed_s": now_s}
+    if step in {Step.SENT, Step.ACKED, Step.NACKED, Step.VERIFIED}:
+        return {
+            "handed_s": now_s if downlink.handed_s is None else downlink.handed_s,
+            "sent_s": now_s if downlink.sent_s is None else downlink.sent_s,
+        }
+    return {}
+
+
+def _proves(proof: VerifyConfig, downlink: Downlink, reading: Reading) -> bool:
+    """Tell whether a reading, made after the command was sent, shows what it should."""
+    if (reading.dev_eui, reading.channel) != (downlink.dev_eui, proof.channel):
+        return False
+    since_s = downlink.sent_s
+    if since_s is None or not since_s <= reading.time_s <= since_s + proof.within_s:
+        return False
+    value, wanted = reading.value, proof.value
+    if isinstance(wanted, str) or isinstance(value, str):
+        return str(value).lower() == str(wanted).lower()
+    return abs(float(value) - float(wanted)) <= proof.tolerance

@@ -1,4 +1,4 @@
-"""ChirpStack's own API over gRPC: payload codecs, device variables, and what devices there are.
+"""ChirpStack's own API over gRPC: payload codecs, variables, devices, and their downlink queues.
 
 gRPC and the generated stubs cost much memory and start-up time, so they are imported at the first
 call and not before. The channel reconnects by itself (with gRPC's own backoff) and is never pinged
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from gateway.config import ChirpStackApiConfig, ConnectionConfig
 from gateway.errors import LinkRefused
 from gateway.links import chirpstack_wording as wording
-from gateway.types import ServerCodec, ServerDevice, ServerProfile
+from gateway.types import Downlink, QueueItem, ServerCodec, ServerDevice, ServerProfile
 
 MAX_SCRIPT_BYTES = 2**20
 PAGE = 100
@@ -119,6 +119,44 @@ class ChirpStackApi:
                         item.dev_eui, item.name, item.device_profile_id, item.device_profile_name
                     )
         return tuple(found.values())
+
+    async def enqueue(self, downlink: Downlink, *, flush: bool = False) -> str:
+        """Put a downlink in its device's queue; return the id that the server gave it there.
+
+        The server takes no id of ours (its `api/device.rs` makes a new one), so asking again may
+        queue it twice: look into `queue` first. `flush` empties the queue before, of all that was
+        not transmitted yet.
+        """
+        api = _api()
+        item = api.DeviceQueueItem(
+            dev_eui=downlink.dev_eui,
+            confirmed=downlink.confirmed,
+            f_port=downlink.f_port,
+            data=downlink.data,
+        )
+        if downlink.object is not None:
+            item.object.update(dict(downlink.object))
+        item.expires_at.FromMicroseconds(int(downlink.expires_s * 1e6))
+        request = api.EnqueueDeviceQueueItemRequest(queue_item=item, flush_queue=flush)
+        answer = await self._call(api.DeviceServiceStub, "Enqueue", request)
+        return str(answer.id)
+
+    async def queue(self, dev_eui: str) -> tuple[QueueItem, ...]:
+        """Return what waits in a device's queue, the next one first."""
+        api = _api()
+        answer = await self._call(
+            api.DeviceServiceStub, "GetQueue", api.GetDeviceQueueItemsRequest(dev_eui=dev_eui)
+        )
+        return tuple(
+            QueueItem(item.id, item.f_port, item.data, item.confirmed, item.is_pending)
+            for item in answer.result
+        )
+
+    async def flush(self, dev_eui: str) -> None:
+        """Empty a device's queue, also of what was transmitted and is not answered yet."""
+        api = _api()
+        request = api.FlushDeviceQueueRequest(dev_eui=dev_eui)
+        await self._call(api.DeviceServiceStub, "FlushQueue", request)
 
     async def close(self) -> None:
         """End the calls under way and close the channel; a later call opens a new one."""

@@ -5,6 +5,7 @@ from gateway.network.changes import Changes, batch_of
 from gateway.network.devices import Kind, RadioDevice, from_record, to_record
 from gateway.network.roster import APPLICATION, Roster
 from gateway.network.server import NetworkServer
+from gateway.network.server_queue import ServerQueue
 from gateway.network.taken import Taken
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Radio",
     "RadioDevice",
     "Roster",
+    "ServerQueue",
     "Taken",
     "Transmission",
     "batch_of",

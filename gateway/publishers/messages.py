@@ -25,7 +25,9 @@ from gateway.types import (
     Verdict,
 )
 
-OPEN_STATES = frozenset({DownlinkState.ACCEPTED, DownlinkState.QUEUED, DownlinkState.SENT})
+OPEN_STATES = frozenset(
+    {DownlinkState.HELD, DownlinkState.ACCEPTED, DownlinkState.QUEUED, DownlinkState.SENT}
+)
 """States a command can still leave."""
 
 

@@ -168,6 +168,15 @@ def command(downlink: Downlink) -> dict[str, Json]:
         "detail": downlink.detail,
         "f_port": downlink.f_port,
         "confirmed": downlink.confirmed,
+        "signed": downlink.signed,
+        "command": downlink.command,
+        "duration_s": values.number(downlink.duration_s),
+        "held_for": downlink.held_for,
+        "held_until": values.maybe_time(downlink.held_until_s),
+        "confirmed_by": downlink.confirmed_by,
+        "ends": downlink.ends,
+        "sent": values.maybe_time(downlink.sent_s),
+        "eta": values.maybe_time(downlink.eta_s),
     }
 
 

@@ -1,5 +1,6 @@
 """The gateway's memory: one SQLite file, one writer, one row per uplink. See README.md here."""
 
+from gateway.store.audit import AuditFault, Verified, verify
 from gateway.store.backup import check_backup, copy, put_back
 from gateway.store.cursor import (
     HistoryCursor,
@@ -13,6 +14,8 @@ from gateway.store.failures import StoreDamaged, StoreFull
 from gateway.store.reading import Reader
 from gateway.store.records import (
     AirtimeRecord,
+    AuditRecord,
+    AuditRow,
     BackupReport,
     Batch,
     Committed,
@@ -32,6 +35,9 @@ from gateway.store.store import Store
 
 __all__ = [
     "AirtimeRecord",
+    "AuditFault",
+    "AuditRecord",
+    "AuditRow",
     "BackupReport",
     "Batch",
     "Committed",
@@ -52,6 +58,7 @@ __all__ = [
     "StoreFull",
     "StoredUplink",
     "UplinkRecord",
+    "Verified",
     "check_backup",
     "copy",
     "missed",
@@ -59,5 +66,6 @@ __all__ = [
     "pending",
     "published",
     "put_back",
+    "verify",
     "without_pruned",
 ]

@@ -242,10 +242,20 @@ def decode_alert(text: str) -> Alert:
 _DOWNLINK_COLUMNS = frozenset({"id", "dev_eui", "state", "changed_s", "data"})
 
 
+_NOTHING = object()
+_DOWNLINK_USUAL = {item.name: item.default for item in fields(Downlink)}
+
+
 def encode_downlink(downlink: Downlink) -> str:
-    """Encode what of a downlink has no column of its own."""
+    """Encode what of a downlink has no column of its own, less what is as it usually is."""
     body = _shallow(downlink)
-    return to_json({name: body[name] for name in body if name not in _DOWNLINK_COLUMNS})
+    return to_json(
+        {
+            name: value
+            for name, value in body.items()
+            if name not in _DOWNLINK_COLUMNS and value != _DOWNLINK_USUAL.get(name, _NOTHING)
+        }
+    )
 
 
 def decode_downlink(row: tuple[Any, ...]) -> Downlink:

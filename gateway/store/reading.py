@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.store import database, encoding, radio
+from gateway.store import audit, database, encoding, radio
 from gateway.store.cursor import HistoryCursor
 from gateway.store.encoding import Spec
 from gateway.store.failures import translate
 from gateway.store.records import (
     AirtimeRecord,
+    AuditRow,
     CounterRecord,
     Counts,
     DeviceRecord,
@@ -26,7 +27,7 @@ from gateway.store.records import (
     StoredUplink,
     UplinkRecord,
 )
-from gateway.types import Alert, DevEui, Downlink, Message, Rejected
+from gateway.types import Alert, DevEui, Downlink, Json, Message, Rejected
 
 _UPLINK = (
     "SELECT u.seq, u.uid, d.dev_eui, u.dev_addr, u.f_cnt, u.time_s, u.received_s, u.late,"
@@ -38,7 +39,7 @@ _COUNTS = (
     " (SELECT count(*) FROM device),"
     " (SELECT count(*) FROM alert WHERE end_s IS NULL),"
     " (SELECT count(*) FROM alert),"
-    " (SELECT count(*) FROM downlink WHERE state IN ('accepted', 'queued', 'sent')),"
+    " (SELECT count(*) FROM downlink WHERE state IN ('held', 'accepted', 'queued', 'sent')),"
     " (SELECT count(*) FROM outbox),"
     " (SELECT coalesce(max(id) - min(id) + 1, 0) FROM event),"
     " (SELECT coalesce(sum(count), 0) FROM quarantine_count), ?"
@@ -161,7 +162,7 @@ class Reader:
 
     def open_downlinks(self) -> list[Downlink]:
         """Return downlinks whose state is not final, the oldest first."""
-        rows = self._all(_DOWNLINK + "WHERE state IN ('accepted', 'queued', 'sent')")
+        rows = self._all(_DOWNLINK + "WHERE state IN ('held', 'accepted', 'queued', 'sent')")
         return sorted(
             (encoding.decode_downlink(row) for row in rows),
             key=lambda downlink: (downlink.created_s, downlink.id),
@@ -171,6 +172,27 @@ class Reader:
         """Return one downlink in its newest state."""
         rows = self._all(_DOWNLINK + "WHERE id = ?", encoding.plain(downlink_id))
         return encoding.decode_downlink(rows[0]) if rows else None
+
+    def downlinks_since(self, since_s: float) -> list[Downlink]:
+        """Return downlinks that changed at `since_s` or later, the oldest first."""
+        rows = self._all(_DOWNLINK + "WHERE changed_s >= ?", since_s)
+        return sorted(
+            (encoding.decode_downlink(row) for row in rows),
+            key=lambda downlink: (downlink.created_s, downlink.id),
+        )
+
+    def audit(self, after: int = 0, limit: int = 1000) -> list[AuditRow]:
+        """Return rows of the audit chain with a seq above `after`, in their order."""
+        return audit.rows(self._all, after, limit)
+
+    def audit_head(self) -> tuple[int, str]:
+        """Return the newest row's seq and hash as the last commit noted them; (0, "") for none."""
+        return audit.head(self._all)
+
+    def control(self) -> dict[str, Json]:
+        """Return what control keeps beside commands, by name."""
+        found = self._all("SELECT name, value FROM control")
+        return {name: encoding.from_json(value) for name, value in found}
 
     def outbox(self, limit: int, after: int = 0) -> list[tuple[int, Message]]:
         """Return messages that were not yet reported done, in the order they were written."""

@@ -139,11 +139,31 @@ class RadioBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One decision: what kind it is of, and all that is to be known of it later, as JSON."""
+
+    time_s: float
+    kind: str
+    detail: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A decision as it stands in the chain; `digest` is the row's hash in hex."""
+
+    seq: int
+    time_s: float
+    body: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Everything one turn of the pipeline decided, committed as a whole or not at all.
 
     `messages` holds durable messages, for the outbox; others are ignored. `seen` holds further
-    ids (of joins, statuses) to be known as duplicates later; `seen_s` is when they came.
+    ids (of joins, statuses) to be known as duplicates later; `seen_s` is when they came. `control`
+    replaces what control keeps under each name.
     """
 
     uplinks: tuple[UplinkRecord, ...] = ()
@@ -157,6 +177,8 @@ class Batch:
     seen_s: float = 0.0
     cursor: HistoryCursor | None = None
     radio: RadioBatch = RadioBatch()
+    audit: tuple[AuditRecord, ...] = ()
+    control: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +204,7 @@ class Pruned:
     alerts: int = 0
     downlinks: int = 0
     messages: int = 0
+    audit: int = 0
     pages: int = 0
     more: bool = False
 

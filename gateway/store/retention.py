@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 
 from gateway.config import StoreConfig
+from gateway.store import audit
 from gateway.store.database import WAL_BYTES
 from gateway.store.records import Pruned
 
@@ -40,15 +41,16 @@ def step(connection: sqlite3.Connection, config: StoreConfig, now_s: float) -> P
         connection,
         "downlink",
         "id",
-        "changed_s < ? AND state NOT IN ('accepted', 'queued', 'sent')",
+        "changed_s < ? AND state NOT IN ('held', 'accepted', 'queued', 'sent')",
         kept_s,
     )
     _delete(connection, "seen", "uid", "time_s < ?", cutoff_s)
     messages = _delete(
         connection, "outbox", "seq", "seq <= (SELECT max(seq) FROM outbox) - ?", MAX_OUTBOX
     )
+    decisions = audit.prune(connection, kept_s, now_s)
     more = max(uplinks, events, alerts, downlinks, messages) >= CHUNK
-    return Pruned(uplinks, events, alerts, downlinks, messages, more=more)
+    return Pruned(uplinks, events, alerts, downlinks, messages, decisions, more=more)
 
 
 def delete_oldest(connection: sqlite3.Connection, rows: int = CHUNK) -> int:

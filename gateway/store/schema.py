@@ -149,7 +149,21 @@ _RADIO: Step = (
     ) STRICT""",
 )
 
-STEPS: tuple[Step, ...] = (_TABLES, _RADIO)
+_CONTROL: Step = (
+    """CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        time_s REAL NOT NULL,
+        body TEXT NOT NULL,         -- canonical JSON: everything that was decided
+        hash BLOB NOT NULL          -- SHA-256 of the hash before and of the body
+    ) STRICT""",
+    "CREATE TABLE control (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "DROP INDEX downlink_open",
+    """CREATE INDEX downlink_open ON downlink (id)
+        WHERE state IN ('held', 'accepted', 'queued', 'sent')""",
+    "CREATE INDEX downlink_changed ON downlink (changed_s)",
+)
+
+STEPS: tuple[Step, ...] = (_TABLES, _RADIO, _CONTROL)
 VERSION = len(STEPS)
 
 

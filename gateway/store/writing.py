@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from gateway.store import encoding, radio
+from gateway.store import audit, encoding, radio
 from gateway.store.encoding import Ref, Spec, plain
 from gateway.store.records import Batch, Committed, DeviceRecord, EventRecord, UplinkRecord
 from gateway.types import AlertEvent, DevEui, Downlink, Message, Rejected
@@ -65,6 +65,11 @@ class Writer:
         self._put_events(batch.events)
         self._put_seen(batch)
         radio.write(self.connection, batch.radio)
+        audit.append(self.connection, batch.audit)
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO control VALUES (?, ?)",
+            [(name, encoding.to_json(value)) for name, value in batch.control.items()],
+        )
         if batch.cursor is not None:
             self.connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES ('cursor', ?)",

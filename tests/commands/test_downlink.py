@@ -16,13 +16,24 @@ from chirpstack_events import eui, up
 from daemons import Client, Daemon, running
 from server_events import Event, ack, log, txack
 
-from gateway.commands import downlink
+from gateway.commands import downlink, order
 from gateway.errors import ConfigError, GatewayError
 
 pytestmark = [pytest.mark.network, pytest.mark.mosquitto]
 
 VALVE = eui(5)
 MORE = f"[inference]\nenabled = false\n[devices.{VALVE}]\ncommand_f_port = 7\n"
+COMMANDS = f"""
+[devices.{VALVE}.commands.open]
+f_port = 7
+effect = "open"
+hex = "01"
+close_with = "close"
+[devices.{VALVE}.commands.close]
+f_port = 7
+effect = "close"
+hex = "00"
+"""
 
 Answer = Callable[[dict[str, Any]], list[Event]]
 
@@ -63,10 +74,10 @@ def cannot_encode(command: dict[str, Any]) -> list[Event]:
 
 
 @pytest.fixture
-def config(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Path]:
+def config(tmp_path: Path, mosquitto: Mosquitto, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Run a daemon that knows the valve, and give its settings file."""
     folder = tmp_path / "gateway"
-    daemon = Daemon(folder, mosquitto, MORE)
+    daemon = Daemon(folder, mosquitto, MORE + getattr(request, "param", ""))
     listener = Client(mosquitto)
     with running(daemon):
         listener.wait_ready(daemon)
@@ -145,3 +156,29 @@ def test_without_a_daemon_nobody_answers_and_without_a_broker_nobody_is_there(
         send(path, capsys, hex_data="01", wait_s=0.5)
     with pytest.raises(ConfigError, match="is not a DevEUI"):
         send(path, capsys, dev_eui="zz", hex_data="01")
+
+
+@pytest.mark.parametrize("config", [COMMANDS], indirect=True, ids=["with a schema"])
+def test_an_emergency_stop_refuses_what_opens_until_it_is_lifted(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def give(verb: str) -> tuple[int, Any]:
+        status = order.run(
+            config, verb, command=None, by=None, reason="test", wait_s=10, as_json=True
+        )
+        return status, json.loads(capsys.readouterr().out)
+
+    assert give("stop") == (0, {"status": "ok", "data": {"stopped": True, "closes": 0},
+                                "error": None, "transaction": None})  # fmt: skip
+    status, told = send(config, capsys, command="open", duration_s=60.0)
+    assert (status, told[-1]["state"]) == (1, "refused")
+    assert told[-1]["detail"].startswith("emergency_stop")
+    assert give("resume")[0] == 0
+    status, told = send(config, capsys, command="open", duration_s=60.0, dry_run=True)
+    assert (status, told[-1]["state"]) == (0, "rehearsed")
+
+
+def test_a_wrong_order_is_told_before_it_is_sent(config: Path) -> None:
+    for verb, command in (("halt", None), ("confirm", None), ("stop", "x")):
+        with pytest.raises(ConfigError):
+            order.run(config, verb, command=command, by=None, reason="", wait_s=1, as_json=False)

@@ -11,12 +11,16 @@ from pydantic import BaseModel
 
 from gateway.config import (
     ChannelConfig,
+    CommandConfig,
+    CommandKeyConfig,
     Config,
     DeviceConfig,
     FieldConfig,
+    OperatorConfig,
     ProfileConfig,
     ThresholdConfig,
     TrendConfig,
+    VerifyConfig,
     load,
 )
 
@@ -29,6 +33,7 @@ NAMED = {
     "agronomy.trend": TrendConfig,
     "profiles.": ProfileConfig,
     "devices.a": DeviceConfig,
+    "operators.anna": OperatorConfig,
 }
 
 
@@ -86,6 +91,14 @@ def test_every_setting_of_a_channel_is_shown() -> None:
     assert all(f"{name} = " in text for name in ChannelConfig.model_fields)
 
 
+def test_every_setting_of_a_command_is_shown() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    shown = {*CommandConfig.model_fields} | {*CommandKeyConfig.model_fields}
+    shown |= {*VerifyConfig.model_fields}
+    assert {name for name in shown if f"{name} = " not in text} == set()
+    assert "keys.minutes = " in text
+
+
 def test_the_example_is_still_right_with_its_marks_taken_away(tmp_path: Path) -> None:
     path = tmp_path / "lora-gateway.toml"
     text = without_marks(EXAMPLE.read_text(encoding="utf-8"))
@@ -98,3 +111,6 @@ def test_the_example_is_still_right_with_its_marks_taken_away(tmp_path: Path) ->
     assert config.profiles["Tank level"].channels["raw"].offset == 100.0
     assert config.devices["a84041000181c061"].command_f_port == 2
     assert config.mqtt.ca_file is not None
+    assert config.profiles["Valve"].commands["open"].duration_key == "minutes"
+    assert config.profiles["Pump"].commands["start"].close_with == "stop"
+    assert config.operators["anna"].role == "operator"

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from server_events import ack, log, txack
 
 from gateway.config import Config
-from gateway.links import MemoryBroker
+from gateway.links import MemoryBroker, MemoryLink
 from gateway.publishers import contract
 from gateway.types import CORRELATION_DATA, RESPONSE_TOPIC, Message
 
@@ -307,7 +307,9 @@ async def test_a_command_that_the_server_refuses_has_failed(tmp_path: Path) -> N
         assert "too long" in farm.heard(COMMAND)[-2]["detail"]
 
 
-async def test_a_command_given_before_a_restart_is_sent_after_it(tmp_path: Path) -> None:
+async def test_a_command_that_may_have_gone_before_a_restart_is_not_sent_twice(
+    tmp_path: Path,
+) -> None:
     config = daemon_settings(tmp_path)
     broker = MemoryBroker()
     async with running(config, broker) as farm:
@@ -319,8 +321,45 @@ async def test_a_command_given_before_a_restart_is_sent_after_it(tmp_path: Path)
         )
         await farm.until(lambda: farm.heard(DOWN))
     async with running(config, broker) as farm:
-        await farm.until(lambda: len(farm.heard(DOWN)) == 2, "the command again, under its id")
-        assert {one["id"] for one in farm.heard(DOWN)} == {ID}
+        await farm.until(lambda: farm.heard(COMMAND)[-1:] == [None], "the end of it")
+        told = farm.heard(COMMAND)[-2]
+        assert (told["state"], "restarted" in told["detail"]) == ("failed", True)
+        assert len(farm.heard(DOWN)) == 1
+
+
+async def test_a_command_waits_for_the_servers_broker_also_over_a_restart(tmp_path: Path) -> None:
+    config = daemon_settings(tmp_path)
+    broker = MemoryBroker()
+
+    def wire() -> MemoryLink:
+        return next(one for one in reversed(broker._links) if one.client_id == "lora-gateway-in")
+
+    async with running(config, broker) as farm:
+        speak(farm, 1, 1)
+        await farm.until(lambda: farm.heard(f"{BASE}/device/{PROBE}/state"))
+        wire().disconnect()
+        farm.say(
+            f"{BASE}/device/{PROBE}/set", json.dumps({"id": ID, "hex": "01", "f_port": 3}).encode()
+        )
+        await farm.until(
+            lambda: (found := farm.assembly.store.downlink(ID)) is not None and not found.offered
+        )
+        assert farm.heard(DOWN) == []
+    async with running(config, broker) as farm:
+        await farm.until(lambda: farm.heard(DOWN), "the command")
+        await farm.until(lambda: farm.heard(COMMAND)[-1]["state"] == "queued")
+        wire().disconnect()
+        other = ID[:-1] + "6"
+        farm.say(
+            f"{BASE}/device/{PROBE}/set",
+            json.dumps({"id": other, "hex": "02", "f_port": 3}).encode(),
+        )
+        await farm.until(
+            lambda: (found := farm.assembly.store.downlink(other)) is not None and not found.offered
+        )
+        wire().connect()
+        await farm.until(lambda: len(farm.heard(DOWN)) > 1, "the other command")
+        assert [one["id"] for one in farm.heard(DOWN)] == [ID, other]
 
 
 async def test_a_pack_that_does_not_load_leaves_a_daemon_that_says_so(tmp_path: Path) -> None:

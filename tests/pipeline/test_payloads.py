@@ -224,6 +224,68 @@ async def test_a_command_object_is_encoded_by_the_devices_codec(tmp_path: Path) 
         assert (downlink.data, downlink.f_port, downlink.object) == (b"\x01\x14", 7, None)
 
 
+FAN = """
+vendor = "Home-made"
+model = "Fan"
+source = "the tests' own"
+f_port = 10
+[[message]]
+when.f_port = 2
+[[message.field]]
+name = "speed"
+type = "u8"
+[[command]]
+name = "sending interval"
+header = [0x01]
+[[command.field]]
+name = "interval_s"
+type = "u24"
+min = 60
+max = 86400
+unit = "s"
+[[command]]
+header = [0x02]
+[[command.field]]
+name = "fan"
+type = "u8"
+values = { 0 = "off", 1 = "slow" }
+[[command]]
+header = [0x03]
+[[command.field]]
+name = "label"
+type = "text"
+size = 128
+default = "%s"
+""" % ("x" * 100)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ('{"object": {"interval_s": 600}}', "01000258"),
+        ('{"command": "sending interval", "object": {"interval_s": 60}}', "0100003c"),
+        ('{"command": "fan", "object": {"fan": "slow"}}', "0201"),
+        ('{"hex": "ff", "f_port": 3}', "ff"),
+        ('{"object": {"interval_s": 59}}', "from 60 to 86400 s"),
+        ('{"object": {"fan": "fast"}}', "one of 'off', 'slow'"),
+        ('{"command": "fan", "object": {"fan": 1}}', "one of 'off', 'slow'"),
+        ('{"command": "fun"}', "did you mean 'fan'?"),
+        ('{"object": {"fam": "slow"}}', "codec"),
+    ],
+)
+async def test_what_a_layout_says_of_its_commands_is_checked_before_encoding(
+    tmp_path: Path, body: str, found: str
+) -> None:
+    write(tmp_path, FAN, "own/probe.toml")
+    async with bench(configured(tmp_path)) as made:
+        await made.hear(frame(1, b"\x09"), received_s=NOW_S + 60)
+        outcome = await made.ask(f"lora-gateway/device/{DEVICE}/set", body.encode())
+        if outcome.answers:
+            assert found in outcome.answers[0].detail
+        else:
+            assert outcome.dispatch[0].data.hex() == found
+
+
 async def test_a_mac_only_uplink_asks_no_codec(tmp_path: Path) -> None:
     write(tmp_path, BAD)
     async with bench(configured(tmp_path)) as made:

@@ -14,6 +14,7 @@ from gateway.codecs.payloads.compare import disagreements
 from gateway.codecs.payloads.contract import Decoded, Encoded, Frame, PayloadCodec
 from gateway.codecs.payloads.javascript import JavaScriptCodec
 from gateway.codecs.payloads.layouts import LayoutCodec
+from gateway.codecs.payloads.layouts.commands import CommandForm
 from gateway.codecs.payloads.library import CodecLibrary
 from gateway.config import CodecsConfig
 from gateway.errors import BadInput
@@ -99,6 +100,15 @@ class PayloadDecoder:
         if isinstance(codec, JavaScriptCodec):
             return codec.encode(command, variables, f_port)
         return codec.encode(command, variables)
+
+    def commands(self, device: DeviceInfo) -> tuple[CommandForm, ...]:
+        """Return what the device's codec says of the commands it encodes; () when nothing."""
+        name = self._assignments.codec_of(device)
+        try:
+            codec = self._library.get(name) if name is not None else None
+        except BadInput:
+            return ()
+        return codec.commands if isinstance(codec, LayoutCodec) else ()
 
     def resting(self, now_s: float) -> Mapping[str, float]:
         """Return the codecs that are left alone, with the seconds that remain."""

@@ -1,0 +1,66 @@
+"""`lora-gateway order`: an emergency stop, its end, or a second person's word."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from pathlib import Path
+
+from gateway.commands.downlink import name_of, sign_for
+from gateway.commands.wire import visit
+from gateway.config import ConnectionConfig, load
+from gateway.control import VERBS
+from gateway.errors import ConfigError, GatewayError
+from gateway.publishers import Topics
+from gateway.types import Delivery, Json, Message
+
+
+def run(
+    config_path: Path | None,
+    verb: str,
+    *,
+    command: str | None,
+    by: str | None,
+    reason: str,
+    wait_s: float,
+    as_json: bool,
+) -> int:
+    """Send the order and print the answer; return 0 when it was carried out."""
+    config = load(config_path)
+    if verb not in VERBS:
+        raise ConfigError(f"{verb!r} is no order: give one of {', '.join(sorted(VERBS))}.")
+    if (verb == "confirm") != (command is not None):
+        raise ConfigError("`confirm` takes --command, and it alone.")
+    # Whoever is there may stop: only what lifts safety needs a name.
+    name = (by or "command line") if verb == "stop" else name_of(config, by)
+    body: dict[str, object] = {"id": str(uuid.uuid4()), "by": name, "reason": reason}
+    if command is not None:
+        body["command"] = command
+    sign_for(config, "", body, order=verb)
+    identity = str(body["id"])
+    connection = config.mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{identity[:8]}"})
+    answer = asyncio.run(_ask(connection, config.mqtt.base, verb, body, wait_s))
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        print(answer["error"] or "Done: " + json.dumps(answer["data"]))
+    return 0 if answer["status"] == "ok" else 1
+
+
+async def _ask(
+    connection: ConnectionConfig, base: str, verb: str, body: dict[str, object], wait_s: float
+) -> dict[str, Json]:
+    answered: asyncio.Queue[dict[str, Json]] = asyncio.Queue()
+
+    async def hear(delivery: Delivery) -> None:
+        answered.put_nowait(json.loads(delivery.payload))
+
+    topic = Topics(base).response(verb)
+    async with visit(connection, subscriptions=((topic, 1),), hear=hear) as link:
+        await link.publish(Message(f"{base}/bridge/request/{verb}", json.dumps(body).encode()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                return await answered.get()
+    raise GatewayError("No answer: is the gateway running, and may this user publish?")

@@ -1,0 +1,107 @@
+"""Who may command what: roles and devices from the settings, and `by` proved by a signature.
+
+Where no operator is named, the broker's access list alone decides, and `by` is a claim. Where any
+is, a command names one of them who may; one with a key signs, or anybody could use the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.config import Config, OperatorConfig
+from gateway.control.signing import is_signed
+from gateway.errors import CommandRefused, ConfigError
+from gateway.types import Json
+
+ROLES = {"viewer": 0, "operator": 1, "admin": 2}
+_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The operators, and whether a claim is enough."""
+
+    operators: Mapping[str, OperatorConfig]
+    require_signature: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> Authority:
+        """Return the authority that the settings state."""
+        return cls(config.operators, config.downlink.require_signature)
+
+    def admit(
+        self, by: str, dev_eui: str, tree: Mapping[str, Json] | None, role: str = "operator"
+    ) -> bool:
+        """Let a command pass, and tell whether it proves who sent it.
+
+        `tree` is the command as it came, None where it had no form to be signed in; `dev_eui` is ""
+        for what is about no single device.
+
+        Raises
+        ------
+        CommandRefused
+            `unauthorised` (no such operator, not the role, not this device), `unsigned`, or
+            `signature` (wrong, or it lacks what makes it good once).
+
+        """
+        signature = tree.get("signature") if tree else None
+        if not self.operators:
+            if signature is not None:
+                raise CommandRefused("signature", "No operator has a key here: leave `signature` "
+                                     "out, or name operators in the settings.")  # fmt: skip
+            return False
+        operator = self.operators.get(by)
+        if operator is None:
+            who = f"{by[:32]!r} is no operator" if by else "`by` is missing"
+            raise CommandRefused("unauthorised", f"{who}: only the operators of the settings may "
+                                 "command.")  # fmt: skip
+        _check_rights(by, operator, dev_eui, role)
+        return self._proved(by, operator, dev_eui, tree or {})
+
+    def check_device(self, by: str, dev_eui: str) -> None:
+        """Let a known operator pass who may command a device.
+
+        Raises
+        ------
+        CommandRefused
+            `unauthorised`.
+
+        """
+        if by in self.operators:
+            _check_rights(by, self.operators[by], dev_eui, "operator")
+
+    def _proved(
+        self, by: str, operator: OperatorConfig, dev_eui: str, tree: Mapping[str, Json]
+    ) -> bool:
+        signature = tree.get("signature")
+        if signature is None:
+            if operator.key_file is not None or self.require_signature:
+                raise CommandRefused("unsigned", f"Commands of {by} must be signed.")
+            return False
+        missing = [name for name in ("id", "time") if not isinstance(tree.get(name), str)]
+        if missing:
+            raise CommandRefused("signature", "A signed command is good once: it needs "
+                                 f"{' and '.join(f'`{name}`' for name in missing)}.")  # fmt: skip
+        if not isinstance(signature, str) or len(signature) != _DIGITS:
+            raise CommandRefused("signature", "A signature is an HMAC-SHA256 in 64 hex digits.")
+        key = _key_of(by, operator)
+        if not key or not is_signed(key, dev_eui, tree, signature):
+            raise CommandRefused("signature", f"The signature is not that of {by}.")
+        return True
+
+
+def _check_rights(by: str, operator: OperatorConfig, dev_eui: str, role: str) -> None:
+    if ROLES[operator.role] < ROLES[role]:
+        raise CommandRefused("unauthorised", f"{by} is {operator.role}; this takes {role}.")
+    if dev_eui and operator.devices and dev_eui not in operator.devices:
+        raise CommandRefused("unauthorised", f"{by} may not command {dev_eui[:32]}.")
+
+
+def _key_of(by: str, operator: OperatorConfig) -> bytes:
+    try:
+        return operator.key()
+    except ConfigError:
+        # What is wrong with the file is for the settings' check to say, not for the sender.
+        raise CommandRefused("signature", f"The key of {by} cannot be read here: see "
+                             "`lora-gateway check`.") from None  # fmt: skip

@@ -1,0 +1,278 @@
+"""What may be opened or started: interlocks, limits, quiet hours, the emergency stop.
+
+Nothing here refuses to close or to stop. What may have been transmitted counts as open until its
+time is over, and against the day's limits: in doubt, water is taken to have run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.config import CommandConfig, DownlinkConfig
+from gateway.control.quiet import is_quiet
+from gateway.control.schema import Catalogue
+from gateway.errors import CommandRefused
+from gateway.types import DevEui, Downlink, DownlinkState, Json
+
+DAY_S = 86400.0
+KEPT_S = 2 * DAY_S
+"""How far back commands are looked at: a day's limit, and what may still be running."""
+
+CLOCK_SLACK_S = 60.0
+STOP = "emergency_stop"
+"""Name under which an emergency stop is kept."""
+
+_UNSENT = frozenset({DownlinkState.REFUSED, DownlinkState.REHEARSED, DownlinkState.SUPERSEDED})
+_PENDING = frozenset({DownlinkState.HELD, DownlinkState.ACCEPTED})
+_GIVEN = frozenset(
+    {
+        DownlinkState.ACCEPTED,
+        DownlinkState.QUEUED,
+        DownlinkState.SENT,
+        DownlinkState.ACKED,
+        DownlinkState.VERIFIED,
+    }
+)
+_KNOWN_OPEN = frozenset({DownlinkState.ACKED, DownlinkState.VERIFIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An emergency stop that stands: since when, by whom, why."""
+
+    since_s: float
+    by: str
+    reason: str
+
+
+class Safety:
+    """Knows what was opened and closed lately; decides, and moves nothing."""
+
+    def __init__(self, config: DownlinkConfig, catalogue: Catalogue) -> None:
+        self._config = config
+        self._catalogue = catalogue
+        self._lately: dict[str, Downlink] = {}
+        self.stop: Stop | None = None
+
+    def restore(self, downlinks: Iterable[Downlink], kept: Mapping[str, Json]) -> None:
+        """Take up what the store has of the last `KEPT_S`, and a stop that was not lifted."""
+        for downlink in downlinks:
+            self.note(downlink)
+        stop = kept.get(STOP)
+        self.stop = Stop(stop["since_s"], stop["by"], stop["reason"]) if stop else None
+
+    def kept(self) -> dict[str, Json]:
+        """Return what is to be stored of an emergency stop."""
+        stop = self.stop
+        return {
+            STOP: {"since_s": stop.since_s, "by": stop.by, "reason": stop.reason} if stop else None
+        }
+
+    def note(self, downlink: Downlink) -> None:
+        """Take a command's newest state."""
+        if downlink.effect:
+            self._lately[downlink.id] = downlink
+
+    def forget_before(self, now_s: float) -> None:
+        """Drop what is over and no day's limit needs any more."""
+        for identity, one in list(self._lately.items()):
+            if one.changed_s < now_s - KEPT_S - (one.duration_s or 0.0):
+                del self._lately[identity]
+
+    def lately(self, dev_eui: DevEui) -> list[Downlink]:
+        """Return a device's commands with an effect, oldest first."""
+        found = (one for one in self._lately.values() if one.dev_eui == dev_eui)
+        return sorted(found, key=lambda one: (one.created_s, one.id))
+
+    def running(self, now_s: float) -> list[DevEui]:
+        """Return devices that may be open or running now, with no close under way."""
+        begun = (one for one in self._lately.values() if one.effect in {"open", "start"})
+        running = {
+            one.dev_eui
+            for one in begun
+            if _may_have_run(one)
+            and now_s < (one.sent_s or one.changed_s) + (one.duration_s or 0.0)
+            and not self._is_ended(one)
+        }
+        return sorted(running)
+
+    def _is_ended(self, begun: Downlink) -> bool:
+        """Tell whether a close was given after this, or the one that was made for it."""
+        return any(
+            one.effect in {"close", "stop"}
+            and one.state in _GIVEN
+            and (one.created_s > begun.created_s or one.ends == begun.id)
+            for one in self.lately(begun.dev_eui)
+        )
+
+    def starved(self, valve: DevEui, now_s: float) -> list[DevEui]:
+        """Return what runs and needs a valve open, now that this one closes."""
+        found = []
+        for dev_eui in self.running(now_s):
+            begun = [one for one in self.lately(dev_eui) if one.effect in {"open", "start"}]
+            spec = self._catalogue.spec(begun[-1])
+            if spec is None or valve not in spec.needs_open:
+                continue
+            if all(self.open_until_s(DevEui(one), now_s) <= now_s for one in spec.needs_open):
+                found.append(dev_eui)
+        return found
+
+    # --- before a command is taken --------------------------------------------------------
+
+    def check(self, downlink: Downlink, spec: CommandConfig, now_s: float) -> None:
+        """Let a new command pass that opens or starts nothing, or may.
+
+        Raises
+        ------
+        CommandRefused
+            `emergency_stop`, `quiet_hours`, `interlock` or `limit`.
+
+        """
+        if not spec.begins:
+            return
+        for reason, said in (
+            ("emergency_stop", self._stopped()),
+            ("quiet_hours", self._quiet(spec, now_s)),
+            ("interlock", self._never_ends(downlink, spec)),
+            ("interlock", self._still_open(downlink, spec)),
+            ("limit", self._too_long(downlink, spec)),
+            ("limit", self._too_much(downlink, spec, now_s)),
+            ("interlock", self._needs_open(downlink, spec, now_s)),
+        ):
+            if said:
+                raise CommandRefused(reason, said)
+
+    # --- before it is handed over ---------------------------------------------------------
+
+    def objection(self, downlink: Downlink, now_s: float) -> str:
+        """Say why a command that was taken must not go now, "" when it may.
+
+        It is asked at the last moment: much may have changed since the command was taken.
+        """
+        if now_s > downlink.expires_s:
+            return "Its time ran out before it was transmitted."
+        spec = self._catalogue.spec(downlink)
+        if downlink.effect not in {"open", "start"}:
+            return ""
+        if downlink.created_s > now_s + CLOCK_SLACK_S:
+            return "The clock was set back: how old this command is cannot be told."
+        if spec is None:
+            return "The settings no longer name this command."
+        return (
+            self._stopped()
+            or self._quiet(spec, now_s)
+            or self._closed_since(downlink)
+            or self._too_much(downlink, spec, now_s)
+            or self._needs_open(downlink, spec, now_s)
+        )
+
+    # --- the rules ------------------------------------------------------------------------
+
+    def _stopped(self) -> str:
+        if self.stop is None:
+            return ""
+        by = f" by {self.stop.by}" if self.stop.by else ""
+        return f"An emergency stop{by} stands: nothing is opened or started until it is lifted."
+
+    def _quiet(self, spec: CommandConfig, now_s: float) -> str:
+        hours, timezone = self._config.quiet_hours, self._config.timezone
+        if spec.in_quiet_hours or not is_quiet(hours, timezone, now_s):
+            return ""
+        return f"Nothing is opened or started in the quiet hours, {hours}."
+
+    def _never_ends(self, downlink: Downlink, spec: CommandConfig) -> str:
+        if downlink.duration_s is not None and downlink.duration_s > 0:
+            return ""
+        if spec.duration_key:
+            return f"`{spec.duration_key}` must be more than 0: what opens must close again."
+        return (
+            f"Give `duration_s`: the gateway sends {spec.close_with!r} after it. A valve whose "
+            "link drops after opening would run for ever."
+        )
+
+    def _still_open(self, downlink: Downlink, spec: CommandConfig) -> str:
+        """Refuse a second open while the close of an earlier one is still to come."""
+        if not spec.close_with:
+            return ""
+        waiting = any(
+            one.ends and one.state in _PENDING | {DownlinkState.QUEUED}
+            for one in self.lately(downlink.dev_eui)
+            if downlink.id not in {one.id, one.ends}
+        )
+        return "An earlier one still waits for its close: close it first." if waiting else ""
+
+    def _too_long(self, downlink: Downlink, spec: CommandConfig) -> str:
+        duration_s = downlink.duration_s or 0.0
+        if spec.max_s is None or duration_s <= spec.max_s:
+            return ""
+        return f"{duration_s:g} s are too long: {spec.max_s:g} s at once are allowed."
+
+    def _too_much(self, downlink: Downlink, spec: CommandConfig, now_s: float) -> str:
+        """Refuse what would go beyond the limit of any 24 hours, this command counted in."""
+        counted = [
+            one
+            for one in self.lately(downlink.dev_eui)
+            if one.effect == downlink.effect
+            and one.id != downlink.id
+            and _may_have_run(one)
+            and (one.sent_s or one.changed_s) > now_s - DAY_S
+        ]
+        span_s = sum(one.duration_s or 0.0 for one in (*counted, downlink))
+        volume_l = sum(one.volume_l or 0.0 for one in (*counted, downlink))
+        if spec.max_day_s is not None and span_s > spec.max_day_s:
+            return (
+                f"With this it would be {span_s:g} s in 24 hours; {spec.max_day_s:g} s are allowed."
+            )
+        if spec.max_day_l is not None and volume_l > spec.max_day_l:
+            return (
+                f"With this it would be {volume_l:g} L in 24 hours; {spec.max_day_l:g} L are "
+                "allowed."
+            )
+        return ""
+
+    def _needs_open(self, downlink: Downlink, spec: CommandConfig, now_s: float) -> str:
+        if not spec.needs_open:
+            return ""
+        until_s = max(self.open_until_s(DevEui(one), now_s) for one in spec.needs_open)
+        valves = ", ".join(spec.needs_open)
+        if until_s <= now_s:
+            return (
+                f"None of {valves} is known to be open: its open must be confirmed by the device "
+                "or proved by a reading first."
+            )
+        if now_s + (downlink.duration_s or 0.0) > until_s:
+            return f"It would run on after {valves} closes, in {until_s - now_s:.0f} s."
+        return ""
+
+    def open_until_s(self, dev_eui: DevEui, now_s: float) -> float:
+        """Return until when a valve is known to be open; in the past when it is not.
+
+        Known is what the device confirmed or a reading proved, and no close was given since.
+        """
+        until_s = max(
+            (
+                (one.sent_s or one.created_s) + (one.duration_s or 0.0)
+                for one in self.lately(dev_eui)
+                if one.effect == "open" and one.state in _KNOWN_OPEN and not self._is_ended(one)
+            ),
+            default=0.0,
+        )
+        return until_s if until_s > now_s else 0.0
+
+    def _closed_since(self, downlink: Downlink) -> str:
+        later = (
+            one
+            for one in self.lately(downlink.dev_eui)
+            if one.effect in {"close", "stop"}
+            and one.created_s > downlink.created_s
+            and one.state not in _UNSENT | {DownlinkState.HELD}
+        )
+        return "A close was given since." if any(later) else ""
+
+
+def _may_have_run(downlink: Downlink) -> bool:
+    """Tell whether a command is under way, or may have reached its device."""
+    if downlink.state in _PENDING:
+        return True
+    return downlink.state not in _UNSENT and downlink.handed_s is not None
