@@ -112,3 +112,21 @@ def test_check_refuses_what_a_board_cannot_do(tmp_path: Path, settings: str, sai
     path.write_text(f"[radios.barn]\n{settings}\n")
     with pytest.raises(ConfigError, match=said):
         setup.check(path, as_json=False)
+
+
+def test_check_reads_operators_keys_and_warns_of_those_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, key = tmp_path / "lora-gateway.toml", tmp_path / "anna.key"
+    path.write_text(f"[operators.anna]\nkey_file = '{key}'\n[operators.otto]\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        setup.check(path, as_json=True)
+    key.write_text("short")
+    with pytest.raises(ConfigError, match="holds 5 bytes"):
+        setup.check(path, as_json=True)
+    key.write_text("long enough to be a key")
+    assert setup.check(path, as_json=True) == 0
+    shown = capsys.readouterr().out
+    (warning,) = json.loads(shown)["warnings"]
+    assert warning.startswith("operators.otto: has no `key_file`")
+    assert "long enough" not in shown

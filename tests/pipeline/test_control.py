@@ -256,6 +256,20 @@ async def test_closing_is_never_held_up_by_rate_quiet_hours_or_a_stop() -> None:
             assert (await command(gateway, "close")).answers == []
 
 
+async def test_an_operator_has_a_rate_over_all_devices_and_closing_is_free() -> None:
+    locating = {**PLAIN, "locate": {"f_port": 12, "hex": "05"}}
+    limits = {"per_operator_per_hour": 2}
+    async with bench(farm(locating, operators=TWO, downlink=limits)) as gateway:
+        await introduce(gateway)
+        for name in ("open", "locate", "close", "close"):
+            outcome = await command(gateway, name, by="anna", duration_s=60)
+            assert outcome.answers == []
+        assert why(await command(gateway, "locate", by="anna")).startswith("rate: anna")
+        assert (await command(gateway, "locate", by="otto")).answers == []
+        await gateway.wait(3601)
+        assert (await command(gateway, "locate", by="anna")).answers == []
+
+
 @pytest.mark.parametrize(
     ("timezone", "refused"), [("UTC", True), ("Asia/Tokyo", False), ("America/New_York", False)]
 )
