@@ -147,6 +147,22 @@ async def test_what_the_server_could_not_be_told_is_sent_after_a_restart(tmp_pat
         assert not gateway.assembly.stages.reached()
 
 
+async def test_a_close_that_two_restarts_interrupt_is_not_sent_twice(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with bench(farm(), path) as gateway:
+        await introduce(gateway)
+        await command(gateway, "open", duration_s=600, id=ID)
+    async with bench(farm(), path, start_s=NOW_S + 5) as gateway:
+        (close,) = (await gateway.take()).dispatch
+        kept = gateway.store.downlink(close.id)
+        assert kept is not None
+        assert kept.offered
+    async with bench(farm(), path, start_s=NOW_S + 10) as gateway:
+        assert (await gateway.take()).dispatch == []
+        (again,) = (await gateway.wait(15)).dispatch
+        assert (again.command, again.id != close.id) == ("close", True)
+
+
 async def test_a_close_held_over_a_restart_goes_in_time(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     async with bench(farm(), path) as gateway:
