@@ -213,7 +213,8 @@ async def test_an_order_of_any_make_up_is_answered(config: Config) -> None:
         await introduce(gateway)
         for more in (
             {"transaction": "\ud800"}, {"transaction": deep}, {"by": "\ud800"},
-            {"reason": "\ud800"}, {"command": "\ud800"}, {"id": 5}, {"time": "\ud800"}, {"signature": "ä" * 64},
+            {"reason": "\ud800"}, {"command": "\ud800"}, {"id": 5}, {"time": "\ud800"},
+            {"signature": "ä" * 64},
         ):  # fmt: skip
             body = {"by": "root", "id": "x", "time": format_rfc3339(NOW_S), "signature": "0" * 64}
             payload = json.dumps(body | more).encode()
