@@ -483,6 +483,10 @@ class CommandConfig(Section):
         return self
 
     def _has_keys(self) -> None:
+        names = [*self.keys, *self.fixed]
+        for name in names:
+            if names.count(name) > 1 or any(one.startswith(f"{name}.") for one in names):
+                raise ValueError(f"{name!r} stands for two things among `keys` and `fixed`")
         for name in filter(None, (self.duration_key, self.volume_key)):
             key = self.keys.get(name)
             if key is None or key.type not in {"integer", "number"}:

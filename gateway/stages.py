@@ -156,11 +156,16 @@ class Stages:
     def settle_restart(self, now_s: float) -> None:
         """Settle commands that were open when the last run ended, in the first batch."""
         before, self._steps = self._steps, []
-        self._steps = [
+        steps = [
             *before,
             *self._desk.follow(before, now_s),
             *self._desk.restart(now_s, self._network.serves),
-            *(one for one in self._downlinks.waiting() if not self._network.serves(one.dev_eui)),
+        ]
+        told = {one.id for one in steps}
+        self._steps = steps + [
+            one
+            for one in self._downlinks.waiting()
+            if one.id not in told and not self._network.serves(one.dev_eui)
         ]
 
     def unreached(self, downlink: Downlink) -> None:
@@ -182,18 +187,23 @@ class Stages:
 
     def _send_on(self, outcome: Outcome) -> None:
         """Hand the network server what has become free to go in this batch."""
-        known = {one.id for one in outcome.dispatch} | self._held_back
-        for place, step in enumerate(outcome.downlinks):
+        freed: dict[str, Downlink] = {}
+        for step in outcome.downlinks:
             now = self._downlinks.get(step.id)
-            if step.state is not DownlinkState.ACCEPTED or now is None or step.id in known:
+            if step.state is not DownlinkState.ACCEPTED or now is None:
+                continue
+            if step.id in freed or step.id in self._held_back:
                 continue
             if now.state is DownlinkState.ACCEPTED and not self._network.serves(now.dev_eui):
-                known.add(step.id)
                 # Stored before it is done: after a crash it is known that it may have been.
-                offered = replace(now, offered=True)
-                self._downlinks.amend(offered)
-                outcome.downlinks[place] = offered
-                outcome.dispatch.append(offered)
+                freed[step.id] = replace(now, offered=True)
+                self._downlinks.amend(freed[step.id])
+        outcome.dispatch.extend(freed.values())
+        # The last step of a command is the one that stays in the store: each must say so.
+        outcome.downlinks[:] = [
+            freed.get(step.id, step) if step.state is DownlinkState.ACCEPTED else step
+            for step in outcome.downlinks
+        ]
 
     def _tick(self, outcome: Outcome) -> None:
         if abs(outcome.now_s - self._ticked_s) < TICK_S:

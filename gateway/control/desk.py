@@ -209,7 +209,8 @@ class Desk:
 
         """
         order = read_order(body, now_s)
-        signed = {**body, "order": verb}  # a signed stop is not good as its own end
+        # A signed stop is not good as its own end; the transaction is for the answer alone.
+        signed = {key: body[key] for key in body if key != "transaction"} | {"order": verb}
         if verb == "stop":
             return self._stop(order, signed, now_s)
         if verb == "resume":

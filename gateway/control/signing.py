@@ -3,7 +3,7 @@
 ::
 
     text = canonical JSON of {"dev_eui": "…", …every key of the command but `signature`}
-    signature = HMAC-SHA256( key, text in UTF-8 ), as 64 lower-case hex digits
+    signature = HMAC-SHA256( key, text in UTF-8 ), in 64 lower-case hex digits
 
 Canonical is as RFC 8785 has it: keys in the order of their UTF-16 units, no blanks, no escapes but
 those JSON demands, numbers as ECMAScript writes them. The key is the bytes of the operator's key
@@ -30,7 +30,8 @@ _EXPONENT = re.compile(r"e([+-])0*(\d)")
 
 def sign(key: bytes, dev_eui: str, command: Mapping[str, Json]) -> str:
     """Return the signature of a command for a device ("" for what is about no single device)."""
-    return hmac.new(key, signed_text(dev_eui, command).encode(), hashlib.sha256).hexdigest()
+    text = signed_text(dev_eui, command).encode("utf-8", "surrogatepass")
+    return hmac.new(key, text, hashlib.sha256).hexdigest()
 
 
 def is_signed(key: bytes, dev_eui: str, command: Mapping[str, Json], signature: str) -> bool:

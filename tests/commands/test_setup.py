@@ -126,3 +126,21 @@ def test_check_names_a_crop_that_is_not_known(tmp_path: Path) -> None:
     path.write_text('[[agronomy.field]]\nname = "North"\ndevices = ["x"]\ncrop = "triffid"\n')
     with pytest.raises(ConfigError, match="triffid"):
         setup.check(path, as_json=False)
+
+
+def test_check_reads_operators_keys_and_warns_of_those_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, key = tmp_path / "lora-gateway.toml", tmp_path / "anna.key"
+    path.write_text(f"[operators.anna]\nkey_file = '{key}'\n[operators.otto]\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        setup.check(path, as_json=True)
+    key.write_text("short")
+    with pytest.raises(ConfigError, match="holds 5 bytes"):
+        setup.check(path, as_json=True)
+    key.write_text("long enough to be a key")
+    assert setup.check(path, as_json=True) == 0
+    shown = capsys.readouterr().out
+    (warning,) = json.loads(shown)["warnings"]
+    assert warning.startswith("operators.otto: has no `key_file`")
+    assert "long enough" not in shown

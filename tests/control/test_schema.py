@@ -169,6 +169,8 @@ def test_a_device_may_have_commands_beside_those_of_its_profile() -> None:
         ({"keys": {"minutes": {"type": "enum", "unit": "min"}}}, "`values`"),
         ({"keys": {"minutes": {"min": 2, "max": 1, "unit": "min"}}}, "must not exceed"),
         ({"hex": "01"}, "without `keys`"),
+        ({"fixed": {"minutes": 1}}, "two things"),
+        ({"fixed": {"minutes.from": 1}}, "two things"),
         ({"max_day_l": 5}, "flow_l_per_min"),
         ({"hex": "0"}, "pattern"),
     ],

@@ -147,6 +147,22 @@ async def test_what_the_server_could_not_be_told_is_sent_after_a_restart(tmp_pat
         assert not gateway.assembly.stages.reached()
 
 
+async def test_a_close_that_two_restarts_interrupt_is_not_sent_twice(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with bench(farm(), path) as gateway:
+        await introduce(gateway)
+        await command(gateway, "open", duration_s=600, id=ID)
+    async with bench(farm(), path, start_s=NOW_S + 5) as gateway:
+        (close,) = (await gateway.take()).dispatch
+        kept = gateway.store.downlink(close.id)
+        assert kept is not None
+        assert kept.offered
+    async with bench(farm(), path, start_s=NOW_S + 10) as gateway:
+        assert (await gateway.take()).dispatch == []
+        (again,) = (await gateway.wait(15)).dispatch
+        assert (again.command, again.id != close.id) == ("close", True)
+
+
 async def test_a_close_held_over_a_restart_goes_in_time(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     async with bench(farm(), path) as gateway:
@@ -254,6 +270,20 @@ async def test_closing_is_never_held_up_by_rate_quiet_hours_or_a_stop() -> None:
         await order(gateway, "stop")
         for _ in range(2):
             assert (await command(gateway, "close")).answers == []
+
+
+async def test_an_operator_has_a_rate_over_all_devices_and_closing_is_free() -> None:
+    locating = {**PLAIN, "locate": {"f_port": 12, "hex": "05"}}
+    limits = {"per_operator_per_hour": 2}
+    async with bench(farm(locating, operators=TWO, downlink=limits)) as gateway:
+        await introduce(gateway)
+        for name in ("open", "locate", "close", "close"):
+            outcome = await command(gateway, name, by="anna", duration_s=60)
+            assert outcome.answers == []
+        assert why(await command(gateway, "locate", by="anna")).startswith("rate: anna")
+        assert (await command(gateway, "locate", by="otto")).answers == []
+        await gateway.wait(3601)
+        assert (await command(gateway, "locate", by="anna")).answers == []
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,21 @@ async def test_a_signed_order_is_good_for_what_it_says_and_once(config: Config) 
         await gateway.ask("lora-gateway/bridge/request/stop", order("stop", NOW_S + 5))
         outcome = await gateway.ask("lora-gateway/bridge/request/resume", resume)
         assert str(outcome.replies[0].error).startswith("stale")
+
+
+async def test_an_order_of_any_make_up_is_answered(config: Config) -> None:
+    deep: object = 1
+    for _ in range(400):
+        deep = [deep]
+    async with bench(config) as gateway:
+        await introduce(gateway)
+        for more in (
+            {"transaction": "\ud800"}, {"transaction": deep}, {"by": "\ud800"},
+            {"reason": "\ud800"}, {"command": "\ud800"}, {"id": 5}, {"time": "\ud800"},
+            {"signature": "ä" * 64},
+        ):  # fmt: skip
+            body = {"by": "root", "id": "x", "time": format_rfc3339(NOW_S), "signature": "0" * 64}
+            payload = json.dumps(body | more).encode()
+            for verb in ("resume", "confirm"):
+                outcome = await gateway.ask(f"lora-gateway/bridge/request/{verb}", payload)
+                assert outcome.replies[0].error is not None

@@ -159,6 +159,25 @@ async def test_a_call_that_was_not_answered_is_looked_for_and_not_made_twice(
         assert field.sent() == [b"\x05"]
 
 
+async def test_an_open_that_was_not_answered_and_is_not_queued_is_not_sent_again(
+    tmp_path: Path,
+) -> None:
+    async with commanding(tmp_path) as field:
+        put = field.server.queues.put
+        field.server.queues.put = lambda *_: True  # type: ignore[method-assign, assignment]
+        field.server.unanswered = 1
+        opened = field.command("open", duration_s=60)
+        await field.until(opened, "accepted")
+        await field.farm.until(lambda: not field.server.unanswered)
+        field.server.queues.put = put  # type: ignore[method-assign]
+        await field.until(opened, "failed")
+        told = field.farm.heard(f"lora-gateway/device/{VALVE}/command/{opened}")[-2]
+        assert "not sent again" in told["detail"]
+        # It may have gone out all the same, so its close goes at once.
+        await field.farm.until(lambda: field.server.queues.items.get(VALVE), "the close")
+        assert [item.data for item in field.server.queues.items[VALVE]] == [b"\0"]
+
+
 async def test_what_the_server_refuses_has_failed_with_its_words(tmp_path: Path) -> None:
     async with commanding(tmp_path) as field:
         del field.server.devices[VALVE]
@@ -170,13 +189,6 @@ async def test_what_the_server_refuses_has_failed_with_its_words(tmp_path: Path)
 
 async def test_a_txack_that_overtakes_the_servers_answer_is_not_lost(tmp_path: Path) -> None:
     async with commanding(tmp_path) as field:
-        before = field.server.before
-
-        async def early(context: object) -> None:
-            del context
-            field.server.before = before
-
-        field.server.before = early
         put = field.server.queues.put
 
         def put_and_transmit(dev_eui: str, item: Item) -> bool:
