@@ -1,0 +1,69 @@
+"""What people are told: alerts, from beginning to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.types.names import Channel, DevEui, Scalar
+
+
+class EventType(StrEnum):
+    """The life of an alert."""
+
+    NEW = "new"
+    UPDATE = "update"
+    END = "end"
+
+
+class Severity(StrEnum):
+    """How soon somebody should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One channel's part in an alert; `share` of all parts sums to 1."""
+
+    channel: Channel
+    observed: Scalar
+    expected: tuple[float, float, float] | None
+    share: float
+    p_value: float | None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that is wrong, from its beginning to its end, under one `id`.
+
+    `rule` names what raised it (`model`, `silence`, or a threshold's own name); together with
+    device and channel it is the key under which the alert is open at most once.
+    """
+
+    id: str
+    dev_eui: DevEui
+    rule: str
+    kind: str
+    cause: str
+    severity: Severity
+    title: str
+    advice: str
+    reason: tuple[Reason, ...]
+    first_seen_s: float
+    last_seen_s: float
+    end_s: float | None = None
+    ack: str | None = None
+    model: str = ""
+    peers: tuple[DevEui, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """A step in an alert's life, to be stored and published."""
+
+    event_type: EventType
+    alert: Alert
