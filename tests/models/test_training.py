@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models import batches, evaluate, pack, quantize, train
+from models import batches, forecasts, pack, quantize, train
 from models.config import CONFIGS, Config
 from models.export import export
 
@@ -118,7 +118,7 @@ def test_int8_stays_close_to_fp32(whole: Path, tmp_path: Path, kind: str) -> Non
     feeds = pack.calibration(TINY, None, 3)
     small = tmp_path / "int8.onnx"
     quantize.quantize(whole, small, pack.linear_sizes(TINY.shape), feeds[:2], kind)
-    one, other = evaluate.session(whole), evaluate.session(small)
+    one, other = forecasts.session(whole), forecasts.session(small)
     given = [feeds[2][name] for name in ("values", "mask", "clock")]
     true, made = one(*given)[0], other(*given)[0]
     width = (true[:, :, -1] - true[:, :, 0])[:, :, None] + 1e-9
