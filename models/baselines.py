@@ -83,11 +83,11 @@ def autoregression(values: Floats, day: int) -> Floats:
     rows = windows(x, order + 1)
     for part in blocks(REFIT, len(rows)):
         past = rows[max(part.start - 2000, 0) : part.start]
-        design = np.column_stack([past[:, :-1], np.ones(len(past))])
+        design: Floats = np.hstack([past[:, :-1], np.ones((len(past), 1))])
         weights = ridge(design, past[:, -1])
         error = np.abs(past[:, -1] - design @ weights).mean() + 1e-9
         now = rows[part]
-        off = now[:, -1] - np.column_stack([now[:, :-1], np.ones(len(now))]) @ weights
+        off = now[:, -1] - (now[:, :-1] @ weights[:-1] + weights[-1])
         out[part.start + order : part.stop + order] = np.abs(off) / error
     return out
 
@@ -111,8 +111,10 @@ def left_matrix_profile(values: Floats, day: int) -> Floats:
     product = rows @ rows[0]
     for at in range(1, len(rows)):
         # dot products with stretch `at` from those with the stretch before it
-        product[1:] = product[:-1] - x[: len(rows) - 1] * x[at - 1] + (
-            x[length : length + len(rows) - 1] * x[at + length - 1]
+        product[1:] = (
+            product[:-1]
+            - x[: len(rows) - 1] * x[at - 1]
+            + (x[length : length + len(rows) - 1] * x[at + length - 1])
         )
         product[0] = rows[0] @ rows[at]
         known = at - length // 2

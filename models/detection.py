@@ -109,7 +109,7 @@ def complete(score: Floats) -> Floats:
 
 
 def first_alarm(anomalous: Flags, wrong: Flags) -> float:
-    """Return the median of how many samples after its start a labelled stretch was found, or NaN."""
+    """Return how many samples after its start a labelled stretch was found: the median, or NaN."""
     starts = np.flatnonzero(np.diff(wrong.astype(np.int8), prepend=0) == 1)
     stops = np.flatnonzero(np.diff(wrong.astype(np.int8), append=0) == -1) + 1
     waits = [

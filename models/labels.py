@@ -1,4 +1,4 @@
-"""Which samples of the recordings people call wrong, and which of them settings may be chosen on."""
+"""Which samples of the recordings people call wrong, and what settings may be chosen on."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "decay": decay, "momentum": momentum})
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self) -> None:  # type: ignore[override]
         """Move every matrix by its newest gradient."""
         for group in self.param_groups:
