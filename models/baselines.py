@@ -71,7 +71,7 @@ def rolling_z(values: Floats, day: int) -> Floats:
     x = filled(values)
     length = min(max(day, 24), 288)
     rows = windows(x, length)[:-1]
-    spread = rows.std(axis=1) + 1e-6 * x.std() + 1e-12
+    spread = rows.std(axis=1) + 1e-6 * x[:length].std() + 1e-12
     return ended(np.abs(x[length:] - rows.mean(axis=1)) / spread, len(x))
 
 
@@ -83,9 +83,9 @@ def autoregression(values: Floats, day: int) -> Floats:
     rows = windows(x, order + 1)
     for part in blocks(REFIT, len(rows)):
         past = rows[max(part.start - 2000, 0) : part.start]
-        design: Floats = np.hstack([past[:, :-1], np.ones((len(past), 1))])
-        weights = ridge(design, past[:, -1])
-        error = np.abs(past[:, -1] - design @ weights).mean() + 1e-9
+        weights = ridge(np.hstack([past[:, :-1], np.ones((len(past), 1))]), past[:, -1])
+        missed = past[:, -1] - (past[:, :-1] @ weights[:-1] + weights[-1])
+        error = np.abs(missed).mean() + 1e-9
         now = rows[part]
         off = now[:, -1] - (now[:, :-1] @ weights[:-1] + weights[-1])
         out[part.start + order : part.stop + order] = np.abs(off) / error
@@ -96,17 +96,16 @@ def ridge(design: Floats, target: Floats) -> Floats:
     """Return the least squares weights, held back a little."""
     gram = design.T @ design
     gram += np.eye(len(gram)) * (1e-6 * np.trace(gram) / len(gram) + 1e-12)
-    weights: Floats = np.linalg.solve(gram, design.T @ target)
-    return weights
+    return np.asarray(np.linalg.solve(gram, design.T @ target), np.float64)
 
 
 def left_matrix_profile(values: Floats, day: int) -> Floats:
     """Distance of the newest stretch to the most alike one before it (STOMP, Zhu 2016)."""
     x = filled(values)
     length = min(max(day, 24), LONGEST)
-    x = x - x.mean()
+    x = x - x[0]
     rows = windows(x, length)
-    mean, spread = rows.mean(axis=1), rows.std(axis=1) + 1e-4 * x.std() + 1e-12
+    mean, spread = rows.mean(axis=1), rows.std(axis=1) + 1e-4 * x[:length].std() + 1e-12
     profile = np.full(len(rows), np.nan)
     product = rows @ rows[0]
     for at in range(1, len(rows)):
@@ -133,7 +132,7 @@ def sub_pca(values: Floats, day: int) -> Floats:
     out = np.full(len(rows), np.nan)
     for part in blocks(4 * length, len(rows)):
         past = rows[max(part.start - 4000, 0) : part.start]
-        mean, spread = past.mean(axis=0), past.std(axis=0) + 1e-6 * x.std() + 1e-12
+        mean, spread = past.mean(axis=0), past.std(axis=0) + 1e-6 * past.std() + 1e-12
         size, axes = np.linalg.eigh(np.cov(((past - mean) / spread).T))
         along = ((rows[part] - mean) / spread) @ axes
         out[part] = np.sum(along**2 / np.maximum(size, 1e-3 * size[-1]), axis=1) / length

@@ -21,7 +21,7 @@ from gateway.inference import Detector, Model
 from gateway.types import Channel, DevEui, Status, Verdict, Warming, Window
 from gateway.windows import WindowBank
 from models import data
-from models.baselines import BASELINES, DELAY
+from models.baselines import BASELINES, DELAY, LONGEST
 from models.labels import labelled
 from models.vus import BUFFER, floor, vus_pr
 
@@ -154,6 +154,6 @@ def _means(rows: Sequence[Ranked]) -> dict[str, object]:
         "best_baseline": best,
         "over_best_baseline": means[OURS] / means[best] - 1.0,
         "median_delay_samples": float(np.median(waits)) if waits else None,
-        "looks_back_samples": {OURS: 1, **DELAY},
+        "looks_back_samples": {OURS: LONGEST, **DELAY},
         "buffer_samples": BUFFER,
     }

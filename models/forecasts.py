@@ -1,6 +1,6 @@
 """Judge an exported model on recordings it has not seen.
 
-`python -m models.evaluate MODEL.onnx --data DIR --part confirm` prints, per set, MAE and quantile
+`python -m models.forecasts MODEL.onnx --data DIR --part confirm` prints, per set, MAE and quantile
 loss relative to a seasonal-naive rule (same time yesterday, else the newest value), MASE, real
 coverage of the 0.01 to 0.99 interval, and how well three raw scores rank labelled samples.
 """
@@ -195,14 +195,19 @@ def longer(run: Run, trial: Trial, quantiles: Float) -> Float:
 
 
 def forecast_table(run: Run, made: Sequence[Trial]) -> dict[str, dict[str, float]]:
+    """Return the figures of all trials, see `grouped`."""
+    return grouped([(trial.group, judge(run, trial)) for trial in made])
+
+
+def grouped(judged: Sequence[tuple[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
     """Return per set, and over all sets as `all`, relative errors and coverage.
 
     Relative errors are geometric means over series of model / rule, so that no series dominates;
     a ratio is held between 0.05 and 20. `all` weighs sets equally.
     """
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for trial in made:
-        rows[trial.group].append(judge(run, trial))
+    for group, figures in judged:
+        rows[group].append(figures)
     table = {group: summary(found) for group, found in sorted(rows.items())}
     keys = next(iter(table.values()))
     overall = {}

@@ -8,6 +8,7 @@ import numpy as np
 
 from gateway.config import InferenceConfig
 from gateway.inference.calibration import LENGTH, REFRESH
+from gateway.inference.habit import describe
 from gateway.inference.heads import (
     LOWER,
     MIDDLE,
@@ -103,9 +104,9 @@ class Detector:
         observed = np.array([window.observed for window in windows])
         surprises = surprise(observed, expected, shape.grain)
         rows = nonconformities(stacked, outputs.reconstruction, shape, surprises).tolist()
-        looks = _looks(shape, stacked, surprises)
+        looks, days = _looks(shape, stacked, surprises), describe(stacked)
         for at, window in enumerate(windows):
-            judgement = tracks[at].take(window, rows[at], looks[at])
+            judgement = tracks[at].take(window, rows[at], looks[at], days[at])
             yield Verdict(
                 dev_eui=window.dev_eui,
                 channel=window.channel,
@@ -113,7 +114,7 @@ class Detector:
                 observed=window.observed,
                 status=Status.ANOMALOUS if judgement.anomalous else Status.OK,
                 expected=_expected(expected[at]),
-                score=float(-np.log10(judgement.p)) + 0.0,  # never -0
+                score=judgement.score + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
                 pattern=judgement.pattern,

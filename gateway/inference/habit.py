@@ -11,7 +11,9 @@ Each distance's logarithm is held against its own usual size, and what is above 
 
 Learning is slow and rare: every `EVERY` samples, the newest `LENGTH` such lessons counting. A
 lesson is given in the figures that are stored with its sample, and every `WHOLE`th time the whole
-memory is, so a restart gives exactly the memory back.
+memory is, so a restart gives exactly the memory back. What is called anomalous is no lesson.
+
+Chosen on the *tune* part of the labelled series (models/README.md): each of the three helps.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from gateway.inference.heads import MILLI, Floats
 from gateway.inference.model import Stack
 
 PARTS, STATISTICS = 12, 3
 FEATURES = PARTS + STATISTICS
+Indices = npt.NDArray[np.intp]
 EVERY, WHOLE, LENGTH = 16, 4, 400
 FEWEST = 6
 """Lessons before anything is called odd: a day at a quarter of an hour."""
@@ -36,7 +40,8 @@ _SCALES = 3
 _TINY = 1e-3
 _RIDGE_SHAPE, _RIDGE_STATISTICS = 1e-2, 1e-4
 _CLIP_UP, _CLIP_DOWN = 3.0, 4.0
-_STATE = 3 + FEATURES + PARTS * PARTS + STATISTICS * STATISTICS + 2 * _SCALES
+_SHAPE, _STATISTICS = np.triu_indices(PARTS), np.triu_indices(STATISTICS)
+_SIZES = (3, FEATURES, len(_SHAPE[0]), len(_STATISTICS[0]), 2 * _SCALES)
 _LESSON, _WHOLE = "d", "m"
 
 
@@ -85,34 +90,37 @@ class Habit:
     statistics: Floats = field(default_factory=lambda: np.zeros((STATISTICS, STATISTICS)))
     scales: Floats = field(default_factory=lambda: np.zeros((2, _SCALES)))
     since: int = 0
-    _shape: Floats | None = None
-    _statistics: Floats | None = None
+    _precise: tuple[Floats, Floats] | None = None
 
     def take(self, day: Floats, jump: int, *, calm: bool) -> tuple[float, dict[str, float]]:
         """Return a sample's score, and what is to be stored with it, mostly nothing.
 
         Only a `calm` sample may be a lesson.
         """
+        self.since += 1
+        due = self.since >= EVERY and calm
         if self.unit == 0.0:
+            if not due:
+                return 0.0, {}
             self._begin(day)
         x = self._relative(day)
         odd = self._odd(x, jump)
         score = 0.0 if self.lessons < FEWEST else float(np.maximum(self._over(odd), 0.0).sum())
-        self.since += 1
-        if self.since < EVERY or not calm:
-            return score, {}
+        return score, self._lesson(x, odd) if due else {}
+
+    def _lesson(self, x: Floats, odd: Floats) -> dict[str, float]:
         self.since = 0
-        lesson = np.round(np.concatenate([x, odd]), 4)
+        lesson = _short(np.concatenate([x, odd]))
         self._learn(lesson)
-        if self.lessons % WHOLE == 0:
-            return score, self._whole()
-        return score, {f"{_LESSON}{at}": float(value) for at, value in enumerate(lesson)}
+        if self.lessons % WHOLE == 1:
+            return self._whole()
+        return {f"{_LESSON}{at}": value for at, value in enumerate(lesson.tolist())}
 
     def replay(self, stored: Mapping[str, float]) -> None:
         """Take up what was stored with a sample, as `take` returned it."""
         self.since += 1
         if f"{_WHOLE}0" in stored:
-            self._restore(np.array([stored[f"{_WHOLE}{at}"] for at in range(_STATE)]))
+            self._restore(np.array([stored[f"{_WHOLE}{at}"] for at in range(sum(_SIZES))]))
             self.since = 0
         elif f"{_LESSON}0" in stored:
             self.since = 0
@@ -121,9 +129,8 @@ class Habit:
                 self._learn(np.array([stored[f"{_LESSON}{at}"] for at in sizes]))
 
     def _begin(self, day: Floats) -> None:
-        self.origin = round(float(day[PARTS]), 6)
-        spread = float(day[PARTS + 1])
-        self.unit = spread if spread > 0.0 else max(abs(self.origin), 1.0) * _TINY
+        self.origin, spread = _short(day[PARTS : PARTS + 2]).tolist()
+        self.unit = spread if spread > 0.0 else float(f"{max(abs(self.origin), 1.0) * _TINY:.6g}")
 
     def _relative(self, day: Floats) -> Floats:
         x = day / self.unit
@@ -141,12 +148,15 @@ class Habit:
         return np.array([*near, jump / MILLI])
 
     def _precisions(self) -> tuple[Floats, Floats]:
-        if self._shape is None or self._statistics is None:
+        """Return the inverse covariances of shape and statistics, made when first asked for."""
+        if self._precise is None:
             largest = float(np.trace(self.shape)) / PARTS + 1e-6
-            self._shape = np.linalg.inv(self.shape + np.eye(PARTS) * _RIDGE_SHAPE * largest)
-            ridge = np.eye(STATISTICS) * (_RIDGE_STATISTICS + 0.1 / (1.0 + self.lessons))
-            self._statistics = np.linalg.inv(self.statistics + ridge)
-        return self._shape, self._statistics
+            ridge = _RIDGE_STATISTICS + 0.1 / (1.0 + self.lessons)
+            self._precise = (
+                _inverse(self.shape, _RIDGE_SHAPE * largest),
+                _inverse(self.statistics, ridge),
+            )
+        return self._precise
 
     def _over(self, odd: Floats) -> Floats:
         over: Floats = (odd - self.scales[0]) / np.sqrt(self.scales[1] + 1e-3)
@@ -162,7 +172,7 @@ class Habit:
         keep = 1.0 - share
         self.shape = keep * (self.shape + share * np.outer(first, first))
         self.statistics = keep * (self.statistics + share * np.outer(second, second))
-        self._shape = self._statistics = None
+        self._precise = None
         late = max(self.lessons - 2.0, 1.0)  # the first distances are from nothing known
         sway = np.sqrt(self.scales[1])
         if late > FEWEST:
@@ -178,17 +188,33 @@ class Habit:
 
     def _whole(self) -> dict[str, float]:
         """Give the whole memory, and keep exactly what is given."""
-        parts = (self.mean, self.shape.ravel(), self.statistics.ravel(), self.scales.ravel())
-        state = np.concatenate([[self.origin, self.unit, self.lessons], *parts])
-        state = np.array([float(f"{value:.6g}") for value in state])
+        squares = (self.shape[_SHAPE], self.statistics[_STATISTICS])
+        first = np.array([self.origin, self.unit, self.lessons])
+        state = _short(np.concatenate([first, self.mean, *squares, self.scales.ravel()]))
         self._restore(state)
-        return {f"{_WHOLE}{at}": float(value) for at, value in enumerate(state)}
+        return {f"{_WHOLE}{at}": value for at, value in enumerate(state.tolist())}
 
     def _restore(self, state: Floats) -> None:
-        self.origin, self.unit, self.lessons = (float(value) for value in state[:3])
-        sizes = (FEATURES, PARTS * PARTS, STATISTICS * STATISTICS)
-        mean, shape, statistics, scales = np.split(state[3:], np.cumsum(sizes))
+        first, mean, shape, statistics, scales = np.split(state, np.cumsum(_SIZES)[:-1])
+        self.origin, self.unit, self.lessons = first.tolist()
         self.mean, self.scales = mean.copy(), scales.reshape(2, _SCALES).copy()
-        self.shape = shape.reshape(PARTS, PARTS).copy()
-        self.statistics = statistics.reshape(STATISTICS, STATISTICS).copy()
-        self._shape = self._statistics = None
+        self.shape = _square(shape, _SHAPE, PARTS)
+        self.statistics = _square(statistics, _STATISTICS, STATISTICS)
+        self._precise = None
+
+
+def _inverse(covariance: Floats, ridge: float) -> Floats:
+    return np.asarray(np.linalg.inv(covariance + np.eye(len(covariance)) * ridge), np.float64)
+
+
+def _square(upper: Floats, at: tuple[Indices, Indices], size: int) -> Floats:
+    """Return the symmetric matrix of which this is the upper triangle."""
+    out = np.empty((size, size))
+    out[at] = upper
+    out.T[at] = upper
+    return out
+
+
+def _short(values: Floats) -> Floats:
+    """Return six significant digits: what is stored is what was used."""
+    return np.array([float(f"{value:.6g}") for value in values.tolist()])

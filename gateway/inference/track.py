@@ -11,6 +11,7 @@ import numpy as np
 from gateway.config import InferenceConfig
 from gateway.inference.calibration import REFRESH, Calibration, Fused, fuse
 from gateway.inference.episodes import Episode
+from gateway.inference.habit import Habit
 from gateway.inference.heads import MILLI, MISSING, Floats, Head
 from gateway.inference.patterns import Look, name_pattern
 from gateway.types import QUANTILES, FloatArray, Forecast, Status, Verdict, Window
@@ -23,7 +24,10 @@ _EXTREME_SURPRISE = 12.0
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
 _SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
+_RECENT = "recent"
 _NEEDED = {*_FUSED, _STEP_S}
+_SHARE = 1.0 / 12.0
+"""The score is half the newest sample's oddness, at once, and half its running mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Judgement:
     """What `Track.take` concludes of one sample."""
 
     p: float
+    score: float
     anomalous: bool
     pattern: str
     heads: dict[str, float]
@@ -64,11 +69,13 @@ class Judgement:
 
 @dataclass(slots=True)
 class Track:
-    """One channel: about 20 kB, all of it rebuilt from stored verdicts and the newest window."""
+    """One channel: about 24 kB, all of it rebuilt from stored verdicts and the newest window."""
 
     episode: Episode
     calibration: Calibration = field(default_factory=Calibration)
     surprises: deque[float] = field(default_factory=lambda: deque(maxlen=_NEWEST_SURPRISES))
+    habit: Habit = field(default_factory=Habit)
+    recent: float = 0.0
     fused: Fused = (0, 0, 0)
     newest_s: float | None = None
     pending: Pending | None = None
@@ -79,8 +86,11 @@ class Track:
         """Return the track of a channel never heard of."""
         return cls(Episode(config))
 
-    def take(self, window: Window, row: list[int], look: Look) -> Judgement:
-        """Judge the next sample by its heads (all but BIAS, which is of this track's making)."""
+    def take(self, window: Window, row: list[int], look: Look, day: Floats) -> Judgement:
+        """Judge the next sample by its heads (all but BIAS, which is of this track's making).
+
+        `day` is the newest day as `habit.describe` tells it.
+        """
         row[Head.BIAS] = self._bias(look.surprise)
         self._refresh(window.end_s, window.step_s)
         p_heads = self.calibration.p_heads(row)
@@ -98,7 +108,14 @@ class Track:
         heads = self._heads(row, window.step_s, surprised=math.isfinite(look.surprise))
         if not ripe:
             heads[_UNRIPE] = 1.0
-        return Judgement(p, anomalous, self.episode.pattern if anomalous else "", heads)
+        unusual, lesson = self.habit.take(day, row[Head.JUMP], calm=not anomalous)
+        score = self._score(unusual - math.log10(p))
+        heads |= {_RECENT: self.recent, **lesson}
+        return Judgement(p, score, anomalous, self.episode.pattern if anomalous else "", heads)
+
+    def _score(self, oddness: float) -> float:
+        self.recent = round(self.recent + _SHARE * (oddness - self.recent), 3)
+        return (oddness + self.recent) / 2.0
 
     def replay(self, verdict: Verdict) -> None:
         """Take a stored verdict through the steps that a fresh sample goes through."""
@@ -115,6 +132,8 @@ class Track:
         ripe = _UNRIPE not in heads
         self._remember(verdict.time_s, verdict.p_value, row, extreme=anomalous, ripe=ripe)
         self.episode.pattern = verdict.pattern
+        self.habit.replay(heads)
+        self.recent = heads.get(_RECENT, 0.0)
 
     def _remember(
         self, time_s: float, p: float, row: list[int], *, extreme: bool, ripe: bool

@@ -1,4 +1,4 @@
-"""An ONNX file is looked into without `onnx`: operator sets, strangers' operators, weights outside."""
+"""An ONNX file is looked into without `onnx`: operators, their sets, weights outside the file."""
 
 from __future__ import annotations
 
@@ -53,24 +53,25 @@ def test_weights_outside_the_file_are_seen(*, attribute: bool) -> None:
 
 def test_branches_within_branches_end_somewhere() -> None:
     inner = field(1, b"")
+    for _ in range(12):
+        inner = field(1, field(5, field(6, inner)))
     with pytest.raises(BadInput):
-        for _ in range(20):
-            inner = field(1, field(5, field(6, inner)))
-            read_graph(model(inner))
+        read_graph(model(inner))
+
+
+def outcome(content: bytes) -> str:
+    try:
+        read_graph(content)
+    except BadInput as error:
+        return error.reason
+    return "read"
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    try:
-        read_graph(content)
-    except BadInput as error:
-        assert error.reason == "not_onnx"
+    assert outcome(content) in {"read", "not_onnx"}
 
 
 def test_every_prefix_of_a_model_is_read_or_refused() -> None:
     content = model(field(1, field(4, b"Evil") + field(7, b"acme")))
-    for end in range(len(content)):
-        try:
-            assert not read_graph(content[:end]).custom
-        except BadInput as error:
-            assert error.reason == "not_onnx"
+    assert {outcome(content[:end]) for end in range(len(content))} == {"read", "not_onnx"}
