@@ -209,7 +209,8 @@ class InferenceConfig(Section):
     `pack` is "" for the one that `models install` put into `packs`, else the one that ships with
     the gateway. `trusted_keys` are the Ed25519 keys (base64) whose packs may be installed.
     `false_alarm_p` is the fused p-value below which one sample is abnormal; an alert needs
-    `persistence` abnormal samples among the newest `persistence_of`.
+    `persistence` abnormal samples among the newest `persistence_of`. With `episodes_per_week`, how
+    many false episodes the whole site may raise in a week, `false_alarm_p` is found from it.
     """
 
     enabled: bool = True
@@ -217,6 +218,7 @@ class InferenceConfig(Section):
     packs: Path = Path("/var/lib/lora-gateway/packs")
     trusted_keys: tuple[PublicKey, ...] = ()
     warm_samples: Annotated[int, Field(ge=16, le=4096)] = 64
+    episodes_per_week: Annotated[float, Field(ge=0, le=10000)] = 0.0
     false_alarm_p: Probability = 0.0002
     persistence: Annotated[int, Field(ge=1, le=100)] = 3
     persistence_of: Annotated[int, Field(ge=1, le=100)] = 5

@@ -80,16 +80,19 @@ class Track:
     newest_s: float | None = None
     pending: Pending | None = None
     restored: Window | None = None
+    step_s: float = 0.0
 
     @classmethod
     def begin(cls, config: InferenceConfig) -> Track:
         """Return the track of a channel never heard of."""
         return cls(Episode(config))
 
-    def take(self, window: Window, row: list[int], look: Look, day: Floats) -> Judgement:
+    def take(
+        self, window: Window, row: list[int], look: Look, day: Floats, bound: float
+    ) -> Judgement:
         """Judge the next sample by its heads (all but BIAS, which is of this track's making).
 
-        `day` is the newest day as `habit.describe` tells it.
+        `day` is the newest day as `habit.describe` tells it; a p-value below `bound` is abnormal.
         """
         row[Head.BIAS] = self._bias(look.surprise)
         self._refresh(window.end_s, window.step_s)
@@ -102,7 +105,7 @@ class Track:
         elif extreme:
             p = min(p, self.calibration.floor)
         ripe = self.calibration.ripe
-        anomalous = self._remember(window.end_s, p, row, extreme=extreme, ripe=ripe)
+        anomalous = self._remember(window.end_s, p, row, bound, extreme=extreme, ripe=ripe)
         if anomalous:
             self.episode.pattern = name_pattern(self.episode, p_heads, look)
         heads = self._heads(row, window.step_s, surprised=math.isfinite(look.surprise))
@@ -117,8 +120,11 @@ class Track:
         self.recent = round(self.recent + _SHARE * (oddness - self.recent), 3)
         return (oddness + self.recent) / 2.0
 
-    def replay(self, verdict: Verdict) -> None:
-        """Take a stored verdict through the steps that a fresh sample goes through."""
+    def replay(self, verdict: Verdict, bound: float) -> None:
+        """Take a stored verdict through the steps that a fresh sample goes through.
+
+        `bound` is what was abnormal then, as far as one knows now.
+        """
         heads = verdict.heads
         if verdict.p_value is None or not heads.keys() >= _NEEDED:
             return  # warming, or stored by a gateway with other heads
@@ -130,15 +136,15 @@ class Track:
         self.fused = (now, fast, slow)
         anomalous = verdict.status is Status.ANOMALOUS
         ripe = _UNRIPE not in heads
-        self._remember(verdict.time_s, verdict.p_value, row, extreme=anomalous, ripe=ripe)
+        self._remember(verdict.time_s, verdict.p_value, row, bound, extreme=anomalous, ripe=ripe)
         self.episode.pattern = verdict.pattern
         self.habit.replay(heads)
         self.recent = heads.get(_RECENT, 0.0)
 
     def _remember(
-        self, time_s: float, p: float, row: list[int], *, extreme: bool, ripe: bool
+        self, time_s: float, p: float, row: list[int], bound: float, *, extreme: bool, ripe: bool
     ) -> bool:
-        anomalous = self.episode.step(time_s, p, extreme=extreme)
+        anomalous = self.episode.step(time_s, p, bound, extreme=extreme)
         self.calibration.add(row, self.fused if ripe else None)
         self.calibration.learn(self.episode.learnable(time_s))
         return anomalous
@@ -156,7 +162,7 @@ class Track:
         block_s = REFRESH * step_s
         if self.newest_s is None or time_s // block_s != self.newest_s // block_s:
             self.calibration.refresh()
-        self.newest_s = time_s
+        self.newest_s, self.step_s = time_s, step_s
 
     def _heads(self, row: list[int], step_s: float, *, surprised: bool) -> dict[str, float]:
         heads = {key: value / MILLI for key, value in zip(_KEYS, row, strict=True)

@@ -136,7 +136,7 @@ def test_a_slow_model_is_refused() -> None:
     assert caught.value.reason == "too_slow"
 
 
-def test_a_key_is_secret_and_never_written_over(tmp_path: Path, key: tuple[Path, str]) -> None:
+def test_a_key_is_secret_and_never_written_over(key: tuple[Path, str]) -> None:
     assert key[0].stat().st_mode & 0o077 == 0
     with pytest.raises(PackError):
         models_sign.keygen(key[0])
