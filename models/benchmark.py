@@ -18,7 +18,7 @@ import onnx
 import onnxruntime as ort
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from models import forecasts, quantize, train
+from models import forecasts, quantize, runtime, train
 from models.config import CONFIGS
 from models.export import export
 from models.pack import Arrays, calibration, linear_sizes
@@ -86,7 +86,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     true: list[Sequence[forecasts.Float]] = []
     for name, path in paths.items():
-        opened = ort.InferenceSession(path, quantize.quiet_options())
+        opened = ort.InferenceSession(path, runtime.quiet_options())
         run = forecasts.session(path)
         made = [run(f["values"], f["mask"], f["clock"]) for f in feeds[8:]]
         true = true or made

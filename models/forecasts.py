@@ -21,7 +21,7 @@ import onnxruntime as ort
 from gateway.types import QUANTILES
 from models import data
 from models.data import Series
-from models.quantize import quiet_options
+from models.runtime import quiet_options
 
 Float = npt.NDArray[np.float32]
 Run = Callable[[Float, Float, Float], Sequence[Float]]

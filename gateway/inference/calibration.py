@@ -34,13 +34,13 @@ _FIRST_CAPACITY = 64
 _TAIL_SHARE = 0.1
 _FEWEST = 48
 _LEVELS = np.linspace(0.0, 1.0 - _TAIL_SHARE, 28)
-_PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.4, 0.4, 0.5, 0.35, 0.25])
-_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2, 0.43, 0.28, 0.25])
+_PRIOR_EXCESS = np.array([0.5, 0.4, 0.5, 0.4, 0.5, 0.6, 0.4, 0.4, 0.6, 0.5, 0.35, 0.25])
+_SMALLEST_EXCESS = np.array([0.2, 0.2, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2, 0.3, 0.43, 0.28, 0.25])
 _PRIOR_WEIGHT = 6.0
 _RIPE = 150
 """Scores fused from p-values of a shorter past are too wild to calibrate by."""
 _UNPROVEN = 0.05
-_SLOWNESS = (1.0, 16.0, 1.0, 4.0, 1.0, 1.0, 4.0, 4.0)
+_SLOWNESS = (1.0, 16.0, 1.0, 4.0, 1.0, 1.0, 4.0, 4.0, 1.0)
 """Heads that look at a day give scores that are much alike: so many say less than they seem to."""
 _FUSED_FLOOR = 12.0
 """No fused p-value is below this over n²: a few days of the past cannot call much impossible."""

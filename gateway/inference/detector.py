@@ -112,7 +112,7 @@ class Detector:
         shape = shapes(stacked)
         observed = np.array([window.observed for window in windows])
         surprises = surprise(observed, expected, shape.grain)
-        rows = nonconformities(stacked, outputs.reconstruction, shape, surprises).tolist()
+        rows = nonconformities(stacked, outputs, shape, surprises).tolist()
         looks, days = _looks(shape, stacked, surprises), describe(stacked)
         abnormal = self._bound()
         for at, window in enumerate(windows):

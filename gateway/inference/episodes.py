@@ -49,7 +49,7 @@ class Episode:
         return self.since_s is not None
 
     def step(self, time_s: float, p: float, bound: float, *, extreme: bool) -> bool:
-        """Take the next sample's p-value, abnormal below `bound`; return whether it is anomalous."""
+        """Take the next p-value, abnormal below `bound`; return whether the sample is anomalous."""
         abnormal = p < bound
         self.recent.append(abnormal)
         persistent = sum(self.recent) >= self.config.persistence

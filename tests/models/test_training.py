@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models import batches, forecasts, pack, quantize, train
+from models import batches, forecasts, pack, quantize, runtime, train
 from models.config import CONFIGS, Config
 from models.export import export
 
@@ -99,7 +99,7 @@ def test_a_pack_answers_its_golden_windows(run: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(out) as file:
         assert json.loads(file.read("manifest.json")) == facts
         golden = np.load(io.BytesIO(file.read("golden.npz")), allow_pickle=False)
-        session = ort.InferenceSession(file.read("model.onnx"), quantize.quiet_options())
+        session = ort.InferenceSession(file.read("model.onnx"), runtime.quiet_options())
     made = session.run(None, {name: golden[name] for name in ("values", "mask", "clock")})
     for name, one in zip(("quantiles", "reconstruction", "embedding"), made, strict=True):
         np.testing.assert_allclose(one, golden[name], rtol=1e-4, atol=1e-5)
@@ -154,7 +154,7 @@ def test_the_largest_products_do_not_saturate(kind: str) -> None:
         small = quantize.quantize_static(model, nodes, ranges)
     else:
         small = quantize.quantize_token(model, nodes)
-    session = ort.InferenceSession(small.SerializeToString(), quantize.quiet_options())
+    session = ort.InferenceSession(small.SerializeToString(), runtime.quiet_options())
     (made,) = session.run(None, {"x": x})
     np.testing.assert_allclose(made, x @ weights, rtol=0.01, atol=0.05)
 
@@ -165,7 +165,7 @@ def test_int8_arithmetic_is_exact_integer_arithmetic() -> None:
     model = matmul(weights)
     x = rng.standard_normal((5, 64)).astype(np.float32)
     small = quantize.quantize_token(model, quantize.targets(model, [(64, 16)]))
-    session = ort.InferenceSession(small.SerializeToString(), quantize.quiet_options())
+    session = ort.InferenceSession(small.SerializeToString(), runtime.quiet_options())
     (made,) = session.run(None, {"x": x})
     stored, scales = quantize.round_weights(weights)
     scale = np.abs(x).max(1, keepdims=True) * np.float32(1 / 127)
