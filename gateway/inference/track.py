@@ -21,6 +21,8 @@ _CLIP = 4.0
 _EVENT_P = 1e-3
 _EXTREME_P = 1e-4
 _EXTREME_SURPRISE = 12.0
+_EXTREME_ODDS, _WITH_ODDS_SURPRISE = 3.0, 6.0
+"""Where the model takes the sample for a fault, a lesser surprise will do."""
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
 _SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
@@ -92,6 +94,9 @@ class Track:
     ) -> Judgement:
         """Judge the next sample by its heads (all but BIAS, which is of this track's making).
 
+        The model's odds for a fault count twice: as a head, by how rare they are here, and as what
+        they say: a decade of the p-value each. Undetected faults make the former forgetful.
+
         `day` is the newest day as `habit.describe` tells it; a p-value below `bound` is abnormal.
         """
         row[Head.BIAS] = self._bias(look.surprise)
@@ -99,7 +104,9 @@ class Track:
         p_heads = self.calibration.p_heads(row)
         self.fused = fuse(p_heads, self.fused)
         p = self.calibration.p_fused(self.fused)
-        extreme = self.calibration.ripe and _is_extreme(p_heads, look)
+        odds = max(row[Head.FAULT] / MILLI, 0.0) if self.calibration.ripe else 0.0
+        p = max(p * 10.0**-odds, min(p, self.calibration.floor))
+        extreme = self.calibration.ripe and _is_extreme(p_heads, look, odds)
         if look.eventful:
             p = max(p, _EVENT_P)
         elif extreme:
@@ -174,7 +181,11 @@ class Track:
         return heads
 
 
-def _is_extreme(p_heads: list[float], look: Look) -> bool:
+def _is_extreme(p_heads: list[float], look: Look, odds: float) -> bool:
     """Whether one sample is so far out that waiting for a second would be foolish."""
+    if look.eventful:
+        return False
+    if odds > _EXTREME_ODDS and abs(look.surprise) > _WITH_ODDS_SURPRISE:
+        return True
     unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
-    return unlikely and abs(look.surprise) > _EXTREME_SURPRISE and not look.eventful
+    return unlikely and abs(look.surprise) > _EXTREME_SURPRISE
