@@ -33,6 +33,7 @@ MUST: Mapping[str, str] = {
     "faults_found": ">= 0.80, aim 0.95",
     "false_episodes_per_channel_month": "<= 0.5, aim 0.1",
     "watering_called_anomalous": "< 0.05, aim 0.01",
+    "realised_over_nominal_episodes": "0.5 to 2 on 90 % of channels, aim 0.8 to 1.25",
     "hit_rate_at_1": ">= 0.9, aim 0.98",
     "int8_against_fp32": "< 0.01, aim 0.002",
     "ms_batch_1": "<= 1.5, aim 0.4",
@@ -109,6 +110,7 @@ def faults(
         **injected.found_and_false(model, cases, config),
         "watering": injected.watering(model, config),
         "blame": injected.blamed(model, cases, config),
+        "budget": injected.budget(model, cases, config),
     }
 
 
@@ -155,6 +157,10 @@ def headline(figures: Mapping[str, Any]) -> dict[str, float | None]:
         "faults_found": figures["faults"]["found"],
         "false_episodes_per_channel_month": figures["faults"]["false_episodes_per_channel_month"],
         "watering_called_anomalous": figures["faults"]["watering"]["called_anomalous"],
+        "realised_over_nominal_episodes": figures["faults"]["budget"]["realised_over_nominal"],
+        "channels_within_half_and_double": figures["faults"]["budget"][
+            "share_of_channels_within_half_and_double"
+        ],
         "hit_rate_at_1": figures["faults"]["blame"]["hit_rate_at_1"],
         "int8_against_fp32": worst,
         **figures["speed"],

@@ -153,6 +153,32 @@ def watering(model: Model, config: InferenceConfig) -> dict[str, object]:
     return {"events": events, "called_anomalous": called / max(events, 1)}
 
 
+BUDGET = 2.0
+"""False episodes that each clean stretch may raise when a budget is put to the test."""
+
+
+def budget(model: Model, cases: Sequence[Trial], config: InferenceConfig) -> dict[str, object]:
+    """Return realised over nominal episodes when each channel is given a weekly budget.
+
+    Each series is a site of its own, allowed `BUDGET` episodes in the time judged, since far fewer
+    could not be counted.
+    """
+    ratios = []
+    for case in cases:
+        judged_s = (SAMPLES - detection.FIRST) * case.series.step_s
+        allowed = BUDGET * WEEK_S / judged_s
+        given = config.model_copy(update={"episodes_per_week": allowed})
+        clean = judge(model, case.clean, case.series, given)
+        ratios.append(len(runs(clean.anomalous)) / BUDGET)
+    return {
+        "channels": len(ratios),
+        "realised_over_nominal": float(np.mean(ratios)),
+        "share_of_channels_within_half_and_double": float(
+            np.mean([0.5 <= ratio <= 2.0 for ratio in ratios])  # noqa: PLR2004 - as stated
+        ),
+    }
+
+
 def spread(flags: Flags, slots: int = 8) -> Flags:
     """Return the flags with each true one lasting so many slots more."""
     out = flags.copy()
