@@ -103,7 +103,7 @@ class Track:
         self._refresh(window.end_s, window.step_s)
         p_heads = self.calibration.p_heads(row)
         self.fused = fuse(p_heads, self.fused)
-        p = self.calibration.p_fused(self.fused)
+        p = rare = self.calibration.p_fused(self.fused)
         odds = max(row[Head.FAULT] / MILLI, 0.0) if self.calibration.ripe else 0.0
         p = max(p * 10.0**-odds, min(p, self.calibration.floor))
         extreme = self.calibration.ripe and _is_extreme(p_heads, look, odds)
@@ -119,7 +119,7 @@ class Track:
         if not ripe:
             heads[_UNRIPE] = 1.0
         unusual, lesson = self.habit.take(day, row[Head.JUMP], calm=not anomalous)
-        score = self._score(unusual - math.log10(p))
+        score = self._score(unusual - math.log10(rare))
         heads |= {_RECENT: self.recent, **lesson}
         return Judgement(p, score, anomalous, self.episode.pattern if anomalous else "", heads)
 
