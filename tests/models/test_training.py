@@ -178,3 +178,16 @@ def test_a_model_without_matching_weights_is_refused(tmp_path: Path) -> None:
     onnx.save(matmul(np.ones((4, 4), np.float32)), path)
     with pytest.raises(ValueError, match="no MatMul"):
         quantize.quantize(path, tmp_path / "out.onnx", [(8, 8)], [], "token")
+
+
+def test_training_ends_in_time_on_a_slow_machine(pool: batches.Pool) -> None:
+    config = replace(TINY, steps=100_000, seconds=1.0, fast=False)
+    _, history, seconds = train.train(config, pool, np.random.default_rng(2))
+    assert history[-1]["step"] < 100_000
+    assert seconds >= 1.0
+
+
+def test_the_learning_rate_falls_with_the_time_spent_where_steps_are_slow() -> None:
+    config = Config("x", TINY.shape, steps=1000, warmup=10)
+    assert train.rate(config, 100, 0.9) < 0.2 * train.rate(config, 100, 0.0)
+    assert train.rate(config, 900, 0.1) == train.rate(config, 900, 0.0)
