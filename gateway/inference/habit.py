@@ -5,8 +5,7 @@ get used to what lasts. Ranking samples by oddness wants a longer memory on a sc
 
 - *shape*: the newest day in 12 parts, its Mahalanobis distance from all days known;
 - *statistics*: its mean, log spread and log roughness, likewise;
-- *jump*: the newest change (`Head.JUMP`);
-- *season*: how far the newest samples lie from those of a day before, where the window reaches.
+- *jump*: the newest change (`Head.JUMP`).
 
 Each distance's logarithm is held against its own usual size, and what is above it is summed.
 
@@ -14,7 +13,7 @@ Learning is slow and rare: every `EVERY` samples, the newest `LENGTH` such lesso
 lesson is given in the figures that are stored with its sample, and every `WHOLE`th time the whole
 memory is, so a restart gives exactly the memory back. What is called anomalous is no lesson.
 
-Chosen on the *tune* part of the labelled series (models/README.md): each of the four helps.
+Chosen on the *tune* part of the labelled series (models/README.md): each of the three helps.
 """
 
 from __future__ import annotations
@@ -37,10 +36,7 @@ FEWEST = 6
 """Lessons before anything is called odd: a day at a quarter of an hour."""
 
 _SHORTEST, _LONGEST = 24, 96
-_SCALES = 4
-_SEASON = 3
-_WEIGHTS = np.array([1.0, 1.0, 1.0, 0.5])
-_LATELY, _FEWEST_PAIRS = 12, 4
+_SCALES = 3
 _TINY = 1e-3
 _RIDGE_SHAPE, _RIDGE_STATISTICS = 1e-2, 1e-4
 _CLIP_UP, _CLIP_DOWN = 3.0, 4.0
@@ -50,11 +46,10 @@ _LESSON, _WHOLE = "d", "m"
 
 
 def describe(stacked: Stack) -> Floats:
-    """Return the newest day of each window, float64 [B, FEATURES + 1], in channel units.
+    """Return the newest day of each window, float64 [B, FEATURES], in channel units.
 
     Twelve means of its parts (a part without samples takes the day's), then mean, standard
-    deviation and mean step; last the mean distance of the newest samples from those of a day
-    before, NaN where that is not known.
+    deviation and mean step.
     """
     spans = np.clip(np.rint(1.0 / np.maximum(stacked.clock[:, 1], 1e-9)), _SHORTEST, _LONGEST)
     spans = (spans // PARTS * PARTS).astype(np.int64)
@@ -65,19 +60,6 @@ def describe(stacked: Stack) -> Floats:
         seen = stacked.seen[at, -span:].astype(np.float64)
         out[at] = _day(values * seen, seen)
     out[:, : PARTS + 1] += stacked.base[:, None]
-    return np.column_stack([out, _since_yesterday(stacked)])
-
-
-def _since_yesterday(stacked: Stack) -> Floats:
-    back = np.rint(1.0 / np.maximum(stacked.clock[:, 1], 1e-9)).astype(np.int64)
-    out = np.full(len(back), np.nan)
-    for day in np.unique(back[back <= stacked.values.shape[1] - _LATELY]):
-        at = back == day
-        now, then = slice(-_LATELY, None), slice(-_LATELY - day, -day)
-        both = stacked.seen[at, now] * stacked.seen[at, then]
-        off = np.abs(stacked.values[at, now] - stacked.values[at, then]) * both
-        count = both.sum(axis=1)
-        out[at] = np.where(count >= _FEWEST_PAIRS, off.sum(axis=1) / np.maximum(count, 1.0), np.nan)
     return out
 
 
@@ -121,11 +103,9 @@ class Habit:
             if not due:
                 return 0.0, {}
             self._begin(day)
-        x = self._relative(day[:FEATURES])
-        odd = self._odd(x, jump, float(day[FEATURES]))
-        score = 0.0
-        if self.lessons >= FEWEST:
-            score = float(_WEIGHTS @ np.maximum(self._over(odd), 0.0))
+        x = self._relative(day)
+        odd = self._odd(x, jump)
+        score = 0.0 if self.lessons < FEWEST else float(np.maximum(self._over(odd), 0.0).sum())
         return score, self._lesson(x, odd) if due else {}
 
     def _lesson(self, x: Floats, odd: Floats) -> dict[str, float]:
@@ -158,19 +138,14 @@ class Habit:
         x[PARTS + 1 :] = np.log(x[PARTS + 1 :] + _TINY)
         return np.clip(x, -1e4, 1e4)
 
-    def _odd(self, x: Floats, jump: int, season: float) -> Floats:
-        """Return the logarithms of both distances, of the jump and of the season's, [_SCALES].
-
-        An unknown season is as it usually is.
-        """
+    def _odd(self, x: Floats, jump: int) -> Floats:
+        """Return the logarithms of both distances and of the jump, [3]."""
         off = x - self.mean
         shape, statistics = self._precisions()
         first, second = off[:PARTS], off[PARTS:]
         squares = (first @ shape @ first / PARTS, second @ statistics @ second)
         near = [0.5 * math.log(max(float(square), 0.0) + 0.01) for square in squares]
-        known = math.isfinite(season)
-        away = math.log(season / self.unit + 0.03) if known else float(self.scales[0, _SEASON])
-        return np.array([*near, jump / MILLI, away])
+        return np.array([*near, jump / MILLI])
 
     def _precisions(self) -> tuple[Floats, Floats]:
         """Return the inverse covariances of shape and statistics, made when first asked for."""

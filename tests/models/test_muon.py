@@ -23,7 +23,7 @@ def test_all_singular_values_become_about_one(shape: tuple[int, int]) -> None:
 def test_a_gradients_size_does_not_matter() -> None:
     gradient = torch.randn(8, 16, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
-        orthogonal(gradient), orthogonal(gradient * 1e4), rtol=0.02, atol=0.02
+        orthogonal(gradient), orthogonal(gradient * 2.0**13), rtol=0.02, atol=0.02
     )
 
 
@@ -31,8 +31,9 @@ def test_steps_go_downhill() -> None:
     torch.manual_seed(2)
     weights, wanted = torch.nn.Parameter(torch.zeros(8, 8)), torch.randn(8, 8)
     muon = Muon([weights], 0.05, 0.0)
-    first = float((weights - wanted).square().mean())
+    off = [((weights - wanted).detach().square().mean()).item()]
     for _ in range(200):
         weights.grad = (weights - wanted).detach()
         muon.step()
-    assert float((weights - wanted).square().mean()) < 0.1 * first
+        off.append(((weights - wanted).detach().square().mean()).item())
+    assert off[-1] < 0.1 * off[0]
