@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.errors import PackError
 from gateway.inference import signing
-from gateway.inference.pack import MANIFEST, read_pack
+from gateway.inference.pack import MANIFEST, SIGNATURE, read_pack
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _KEY_HELP = "`lora-gateway models keygen` makes one."
@@ -45,7 +45,7 @@ def sign(file: Path, key: Path) -> int:
     read_pack(file)
     with zipfile.ZipFile(file) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    files[signing.SIGNATURE] = signing.sign(files[MANIFEST], _private(key))
+    files[SIGNATURE] = signing.sign(files[MANIFEST], _private(key))
     _write(file, files)
     print(f"{file} is signed by {signing.public_key(_private(key))}.")
     return 0
@@ -64,7 +64,7 @@ def pack(folder: Path, out: Path, key: Path | None) -> int:
         names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         files = {name: (folder / name).read_bytes() for name in names}
         manifest = json.loads(files.pop(MANIFEST))
-        files.pop(signing.SIGNATURE, None)
+        files.pop(SIGNATURE, None)
     except (KeyError, OSError, ValueError, RecursionError) as error:
         raise PackError(
             "no_manifest",
@@ -79,7 +79,7 @@ def pack(folder: Path, out: Path, key: Path | None) -> int:
     head = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
     made = {MANIFEST: head, **files}
     if key is not None:
-        made[signing.SIGNATURE] = signing.sign(head, _private(key))
+        made[SIGNATURE] = signing.sign(head, _private(key))
     _write(out, made)
     print(f"{out}: {read_pack(out).identity}")
     return 0

@@ -11,7 +11,8 @@ Each distance's logarithm is held against its own usual size, and what is above 
 
 Learning is slow and rare: every `EVERY` samples, the newest `LENGTH` such lessons counting. A
 lesson is given in the figures that are stored with its sample, and every `WHOLE`th time the whole
-memory is, so a restart gives exactly the memory back. What is called anomalous is no lesson.
+memory is, so a restart that finds the newest 640 gives exactly the memory back. What is called
+anomalous is no lesson.
 
 Chosen on the *tune* part of the labelled series (models/README.md): each of the three helps.
 """
@@ -31,7 +32,7 @@ from gateway.inference.model import Stack
 PARTS, STATISTICS = 12, 3
 FEATURES = PARTS + STATISTICS
 Indices = npt.NDArray[np.intp]
-EVERY, WHOLE, LENGTH = 16, 4, 400
+EVERY, WHOLE, LENGTH = 16, 40, 400
 FEWEST = 6
 """Lessons before anything is called odd: a day at a quarter of an hour."""
 
@@ -42,7 +43,15 @@ _RIDGE_SHAPE, _RIDGE_STATISTICS = 1e-2, 1e-4
 _CLIP_UP, _CLIP_DOWN = 3.0, 4.0
 _SHAPE, _STATISTICS = np.triu_indices(PARTS), np.triu_indices(STATISTICS)
 _SIZES = (3, FEATURES, len(_SHAPE[0]), len(_STATISTICS[0]), 2 * _SCALES)
-_LESSON, _WHOLE = "d", "m"
+_LESSON = tuple(f"d{at}" for at in range(FEATURES + _SCALES + 2))
+_WHOLE = tuple(f"m{at}" for at in range(sum(_SIZES)))
+_NOTHING = (
+    np.zeros(FEATURES),
+    np.zeros((PARTS, PARTS)),
+    np.zeros((STATISTICS, STATISTICS)),
+    np.zeros((2, _SCALES)),
+)
+"""Shared by all memories without a lesson: arrays are replaced, never written into."""
 
 
 def describe(stacked: Stack) -> Floats:
@@ -85,10 +94,10 @@ class Habit:
     origin: float = 0.0
     unit: float = 0.0
     lessons: float = 0.0
-    mean: Floats = field(default_factory=lambda: np.zeros(FEATURES))
-    shape: Floats = field(default_factory=lambda: np.zeros((PARTS, PARTS)))
-    statistics: Floats = field(default_factory=lambda: np.zeros((STATISTICS, STATISTICS)))
-    scales: Floats = field(default_factory=lambda: np.zeros((2, _SCALES)))
+    mean: Floats = field(default_factory=lambda: _NOTHING[0])
+    shape: Floats = field(default_factory=lambda: _NOTHING[1])
+    statistics: Floats = field(default_factory=lambda: _NOTHING[2])
+    scales: Floats = field(default_factory=lambda: _NOTHING[3])
     since: int = 0
     _precise: tuple[Floats, Floats] | None = None
 
@@ -112,21 +121,23 @@ class Habit:
         self.since = 0
         lesson = _short(np.concatenate([x, odd]))
         self._learn(lesson)
-        if self.lessons % WHOLE == 1:
+        if self.lessons % WHOLE == 0:
             return self._whole()
-        return {f"{_LESSON}{at}": value for at, value in enumerate(lesson.tolist())}
+        figures = (*lesson.tolist(), self.origin, self.unit)
+        return dict(zip(_LESSON, figures, strict=True))
 
     def replay(self, stored: Mapping[str, float]) -> None:
         """Take up what was stored with a sample, as `take` returned it."""
         self.since += 1
-        if f"{_WHOLE}0" in stored:
-            self._restore(np.array([stored[f"{_WHOLE}{at}"] for at in range(sum(_SIZES))]))
+        if _WHOLE[0] in stored:
+            self._restore(np.array([stored[key] for key in _WHOLE]))
             self.since = 0
-        elif f"{_LESSON}0" in stored:
+        elif _LESSON[0] in stored:
+            *lesson, origin, unit = (stored[key] for key in _LESSON)
+            if self.unit == 0.0:
+                self.origin, self.unit = origin, unit
+            self._learn(np.array(lesson))
             self.since = 0
-            if self.unit > 0.0:  # else the beginning lies before what was kept
-                sizes = range(FEATURES + _SCALES)
-                self._learn(np.array([stored[f"{_LESSON}{at}"] for at in sizes]))
 
     def _begin(self, day: Floats) -> None:
         self.origin, spread = _short(day[PARTS : PARTS + 2]).tolist()
@@ -192,7 +203,7 @@ class Habit:
         first = np.array([self.origin, self.unit, self.lessons])
         state = _short(np.concatenate([first, self.mean, *squares, self.scales.ravel()]))
         self._restore(state)
-        return {f"{_WHOLE}{at}": value for at, value in enumerate(state.tolist())}
+        return dict(zip(_WHOLE, state.tolist(), strict=True))
 
     def _restore(self, state: Floats) -> None:
         first, mean, shape, statistics, scales = np.split(state, np.cumsum(_SIZES)[:-1])

@@ -21,7 +21,6 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from gateway.errors import PackError
-from gateway.inference import signing
 from gateway.inference.fitness import fits, fits_graph
 from gateway.inference.manifest import Manifest
 from gateway.inference.proof import prove
@@ -30,7 +29,7 @@ from gateway.inference.session import INPUTS, OUTPUTS, OnnxModel
 BUILTIN = Path(__file__).parent / "packs" / "base.zip"
 """The pack that ships with the gateway."""
 
-MODEL, GOLDEN, MANIFEST = "model.onnx", "golden.npz", "manifest.json"
+MODEL, GOLDEN, MANIFEST, SIGNATURE = "model.onnx", "golden.npz", "manifest.json", "signature"
 
 _PACK_BYTES = 256 * 2**20
 _UNPACKED_BYTES = 512 * 2**20
@@ -105,6 +104,8 @@ def read_pack(path: Path, trusted: Sequence[str] | None = None) -> Pack:
             _bounded(archive)
             manifest = _manifest(archive)
             if trusted is not None:
+                from gateway.inference import signing  # noqa: PLC0415 - 6 MB the daemon needs not
+
                 signer = signing.check(archive.read(MANIFEST), _signature(archive), trusted)
             files = {name: _member(archive, manifest, name) for name in manifest.files}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
@@ -127,7 +128,7 @@ def read_pack(path: Path, trusted: Sequence[str] | None = None) -> Pack:
 
 def _signature(archive: zipfile.ZipFile) -> bytes | None:
     try:
-        member = archive.getinfo(signing.SIGNATURE)
+        member = archive.getinfo(SIGNATURE)
     except KeyError:
         return None
     return archive.read(member) if member.file_size <= _SIGNATURE_BYTES else b""

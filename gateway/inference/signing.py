@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import PackError
 
-SIGNATURE = "signature"
 KEY_BYTES = 32
 _CONTEXT = b"lora-gateway model pack 1\n"
 """Signed along, so that a signature made for something else is none here."""

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from gateway.inference import HISTORY
 from gateway.inference.habit import EVERY, FEATURES, PARTS, Habit, describe
 from gateway.inference.model import stack
 from gateway.types import Channel, DevEui, Window
@@ -38,14 +39,14 @@ def test_nothing_is_odd_before_a_day_is_known() -> None:
     assert not any(scores(Habit(), days(6 * EVERY - 1) * np.linspace(1, 5, 95)[:, None]))
 
 
-@pytest.mark.parametrize("cut", [5, 16, 17, 100, 1000, 1039])
+@pytest.mark.parametrize("cut", [5, 16, 17, 100, 640, 1000, 1639, 2100])
 def test_stored_lessons_give_the_memory_back_exactly(cut: int) -> None:
-    rows, habit, stored = days(1200), Habit(), []
+    rows, habit, stored = days(2300), Habit(), []
     for row in rows[:cut]:
         _, lesson = habit.take(row, 120, calm=True)
         stored.append(json.loads(json.dumps({k: float(f"{v:.7g}") for k, v in lesson.items()})))
     again = Habit()
-    for lesson in stored[-200:]:
+    for lesson in stored[-HISTORY:]:
         again.replay(lesson)
     assert scores(again, rows[cut:]) == scores(habit, rows[cut:])
 
