@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from gateway.inference.heads import MILLI, Floats
 from gateway.inference.model import Stack
+from gateway.types import FloatArray
 
 PARTS, STATISTICS = 12, 3
 FEATURES = PARTS + STATISTICS
@@ -47,8 +48,8 @@ _LESSON = tuple(f"d{at}" for at in range(FEATURES + _SCALES + 2))
 _WHOLE = tuple(f"m{at}" for at in range(sum(_SIZES)))
 _NOTHING = (
     np.zeros(FEATURES),
-    np.zeros((PARTS, PARTS)),
-    np.zeros((STATISTICS, STATISTICS)),
+    np.zeros((PARTS, PARTS), np.float32),
+    np.zeros((STATISTICS, STATISTICS), np.float32),
     np.zeros((2, _SCALES)),
 )
 """Shared by all memories without a lesson: arrays are replaced, never written into."""
@@ -89,17 +90,17 @@ def _day(values: Floats, seen: Floats) -> Floats:
 
 @dataclass(slots=True)
 class Habit:
-    """One channel's memory; about 3 kB."""
+    """One channel's memory; about 3 kB once there is a lesson."""
 
     origin: float = 0.0
     unit: float = 0.0
     lessons: float = 0.0
     mean: Floats = field(default_factory=lambda: _NOTHING[0])
-    shape: Floats = field(default_factory=lambda: _NOTHING[1])
-    statistics: Floats = field(default_factory=lambda: _NOTHING[2])
+    shape: FloatArray = field(default_factory=lambda: _NOTHING[1])
+    statistics: FloatArray = field(default_factory=lambda: _NOTHING[2])
     scales: Floats = field(default_factory=lambda: _NOTHING[3])
     since: int = 0
-    _precise: tuple[Floats, Floats] | None = None
+    _precise: tuple[FloatArray, FloatArray] | None = None
 
     def take(self, day: Floats, jump: int, *, calm: bool) -> tuple[float, dict[str, float]]:
         """Return a sample's score, and what is to be stored with it, mostly nothing.
@@ -108,9 +109,9 @@ class Habit:
         """
         self.since += 1
         due = self.since >= EVERY and calm
+        if not due and self.lessons < FEWEST:
+            return 0.0, {}
         if self.unit == 0.0:
-            if not due:
-                return 0.0, {}
             self._begin(day)
         x = self._relative(day)
         odd = self._odd(x, jump)
@@ -158,7 +159,7 @@ class Habit:
         near = [0.5 * math.log(max(float(square), 0.0) + 0.01) for square in squares]
         return np.array([*near, jump / MILLI])
 
-    def _precisions(self) -> tuple[Floats, Floats]:
+    def _precisions(self) -> tuple[FloatArray, FloatArray]:
         """Return the inverse covariances of shape and statistics, made when first asked for."""
         if self._precise is None:
             largest = float(np.trace(self.shape)) / PARTS + 1e-6
@@ -181,8 +182,8 @@ class Habit:
         self.mean = self.mean + share * off
         first, second = off[:PARTS], off[PARTS:]
         keep = 1.0 - share
-        self.shape = keep * (self.shape + share * np.outer(first, first))
-        self.statistics = keep * (self.statistics + share * np.outer(second, second))
+        self.shape = _single(keep * (self.shape + share * np.outer(first, first)))
+        self.statistics = _single(keep * (self.statistics + share * np.outer(second, second)))
         self._precise = None
         late = max(self.lessons - 2.0, 1.0)  # the first distances are from nothing known
         sway = np.sqrt(self.scales[1])
@@ -209,13 +210,18 @@ class Habit:
         first, mean, shape, statistics, scales = np.split(state, np.cumsum(_SIZES)[:-1])
         self.origin, self.unit, self.lessons = first.tolist()
         self.mean, self.scales = mean.copy(), scales.reshape(2, _SCALES).copy()
-        self.shape = _square(shape, _SHAPE, PARTS)
-        self.statistics = _square(statistics, _STATISTICS, STATISTICS)
+        self.shape = _single(_square(shape, _SHAPE, PARTS))
+        self.statistics = _single(_square(statistics, _STATISTICS, STATISTICS))
         self._precise = None
 
 
-def _inverse(covariance: Floats, ridge: float) -> Floats:
-    return np.asarray(np.linalg.inv(covariance + np.eye(len(covariance)) * ridge), np.float64)
+def _inverse(covariance: FloatArray, ridge: float) -> FloatArray:
+    return _single(np.linalg.inv(covariance.astype(np.float64) + np.eye(len(covariance)) * ridge))
+
+
+def _single(matrix: npt.NDArray[np.floating]) -> FloatArray:
+    """Return half the bytes: there is a memory for every channel."""
+    return np.asarray(matrix, np.float32)
 
 
 def _square(upper: Floats, at: tuple[Indices, Indices], size: int) -> Floats:
