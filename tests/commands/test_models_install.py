@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import model_packs as packs
+import numpy as np
 import pytest
 
 from gateway.commands import models_install, models_sign
 from gateway.config import load
 from gateway.errors import PackError
-from gateway.inference import BUILTIN, active
+from gateway.inference import BUILTIN, Outputs, active, load_model
 from gateway.inference.proof import fast_enough
+from gateway.types import FloatArray
 
 
 @pytest.fixture
@@ -90,8 +93,6 @@ def test_a_manifest_changed_after_signing_is_refused(
     tmp_path: Path, settings: Path, key: tuple[Path, str]
 ) -> None:
     signed = pack_of(tmp_path, "2", key[0])
-    import zipfile  # noqa: PLC0415
-
     with zipfile.ZipFile(signed) as archive:
         signature = archive.read("signature")
     files = packs.changed_manifest(lambda m: m.update(version="9"))
@@ -159,3 +160,23 @@ def test_what_is_no_key_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(PackError) as caught:
         models_sign.sign(packs.write(tmp_path / "p.zip", packs.members()), tmp_path / "no.key")
     assert caught.value.reason == "no_key"
+
+
+class Wrong:
+    """A model that foretells the opposite of what was."""
+
+    name, context, horizon = "wrong@sha256:0", 512, 96
+
+    def run(self, values: FloatArray, mask: FloatArray, clock: FloatArray) -> Outputs:  # noqa: ARG002
+        quantiles = np.repeat(-5.0 * values[:, -96:, None], 11, axis=2)
+        return Outputs(quantiles, values, np.zeros((len(values), 2), np.float32))
+
+
+def test_a_canary_that_errs_far_more_than_the_pack_in_use_is_refused(settings: Path) -> None:
+    with pytest.raises(PackError) as caught:
+        models_install.canary(Wrong(), load(settings).inference)
+    assert caught.value.reason == "canary_failed"
+
+
+def test_the_same_model_is_a_good_canary(settings: Path) -> None:
+    models_install.canary(load_model(), load(settings).inference)
