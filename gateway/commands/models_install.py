@@ -150,8 +150,8 @@ def examine(path: Path, trusted: tuple[str, ...] | None) -> Iterator[Check]:
 
     first = _check("whole and fitting", whole)
     yield first
-    yield _check("signature", signed)
     if first.ok:
+        yield _check("signature", signed)
         yield _check("works here", right)
 
 
