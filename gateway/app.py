@@ -365,7 +365,7 @@ class Daemon:
         telemetry, store = self._assembly.telemetry, self._assembly.store
         config, network = self._assembly.config, self._assembly.network
         now_s = self._assembly.clock.now_s()
-        degraded = self._pipeline.degraded or ("" if self._assembly.model_name else "no model")
+        degraded = self._pipeline.degraded or self._assembly.model_trouble
         return payloads.bridge_health(
             time_s=now_s,
             status="degraded" if degraded else "ok",

@@ -19,7 +19,7 @@ from gateway.codecs import (
 from gateway.config import Config
 from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
 from gateway.errors import BadInput, PackError, StoreError
-from gateway.inference import Detector, load_model
+from gateway.inference import Detector, candidates, load_model
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
 from gateway.radios import radios_of
@@ -55,6 +55,7 @@ class Assembly:
     payloads: PayloadDecoder
     network: NetworkServer
     model_name: str
+    model_trouble: str
 
     def summary(self) -> dict[str, object]:
         """Return what was counted, as `replay` prints it."""
@@ -79,7 +80,7 @@ def assemble(
     codecs = CodecLibrary(config.codecs, scripts or ScriptProcess(), telemetry.codec_said)
     assignments = Assignments(config, codecs)
     payloads = PayloadDecoder(config.codecs, codecs, assignments)
-    detector, model_name = _detector(config, telemetry)
+    detector, model_name, model_trouble = _detector(config, telemetry)
     catalogue = _catalogue(config, store)
     downlinks = DownlinkTracker(config.downlink, catalogue.proof)
     downlinks.restore(store.open_downlinks())
@@ -121,7 +122,7 @@ def assemble(
     stages.settle_restart(clock.now_s())
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
-        codecs, assignments, payloads, network, model_name,
+        codecs, assignments, payloads, network, model_name, model_trouble,
     )  # fmt: skip
 
 
@@ -187,13 +188,20 @@ def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:
     return lambda delivery: decode(delivery.topic, delivery.payload, delivery.received_s)
 
 
-def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, str]:
-    """Open the model; a pack that does not load costs the forecasts, not the gateway."""
+def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, str, str]:
+    """Open the model; for a pack that does not load, the one before it or the shipped one serves.
+
+    Returns the detector, the model's name, and what is wrong with the pack that should serve.
+    """
+    trouble = ""
     if not config.inference.enabled:
-        return None, ""
-    try:
-        model = load_model(config.inference.pack)
-    except PackError as error:
-        telemetry.trouble("model_pack_unusable", error)
-        return None, ""
-    return Detector(model, config.inference), model.name
+        return None, "", "no model"
+    for path in candidates(config.inference):
+        try:
+            model = load_model(path)
+        except PackError as error:
+            telemetry.trouble("model_pack_unusable", error)
+            trouble = trouble or f"The model pack {path.name} cannot be used: {error}"
+        else:
+            return Detector(model, config.inference), model.name, trouble
+    return None, "", trouble

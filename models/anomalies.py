@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from models import data
 from models.data import Series
-from models.evaluate import CONTEXT, MIDDLE, Float, Run, apply, session, show
+from models.forecasts import CONTEXT, MIDDLE, Float, Run, apply, session, show
 
 LONGEST = 6000
 Flags = npt.NDArray[np.bool_]

@@ -18,7 +18,7 @@ import onnx
 import onnxruntime as ort
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from models import evaluate, quantize, train
+from models import forecasts, quantize, runtime, train
 from models.config import CONFIGS
 from models.export import export
 from models.pack import Arrays, calibration, linear_sizes
@@ -55,7 +55,7 @@ def milliseconds(session: ort.InferenceSession, feed: Arrays, rows: int) -> floa
     return float(np.median(spent)) * 1e3 / rows
 
 
-def dependence(run: evaluate.Run, feed: Arrays) -> float:
+def dependence(run: forecasts.Run, feed: Arrays) -> float:
     """Return the largest relative change of a row's outputs when it is run alone."""
     together = run(feed["values"], feed["mask"], feed["clock"])
     worst = 0.0
@@ -67,7 +67,7 @@ def dependence(run: evaluate.Run, feed: Arrays) -> float:
     return worst
 
 
-def distance(made: Sequence[evaluate.Float], true: Sequence[evaluate.Float]) -> float:
+def distance(made: Sequence[forecasts.Float], true: Sequence[forecasts.Float]) -> float:
     """Return the mean difference of quantiles, in widths of the fp32 interval."""
     width = (true[0][:, :, -1] - true[0][:, :, 0])[:, :, None] + 1e-9
     return float(np.mean(np.abs(made[0] - true[0]) / width))
@@ -84,10 +84,10 @@ def main() -> None:
     paths = forms(options.run, feeds[:8])
     print("| form | kB | ms, batch 1 | ms, batch 64 | off fp32 | rows mix |")
     print("|---|---|---|---|---|---|")
-    true: list[Sequence[evaluate.Float]] = []
+    true: list[Sequence[forecasts.Float]] = []
     for name, path in paths.items():
-        opened = ort.InferenceSession(path, quantize.quiet_options())
-        run = evaluate.session(path)
+        opened = ort.InferenceSession(path, runtime.quiet_options())
+        run = forecasts.session(path)
         made = [run(f["values"], f["mask"], f["clock"]) for f in feeds[8:]]
         true = true or made
         off = float(np.mean([distance(m, t) for m, t in zip(made, true, strict=True)]))

@@ -12,7 +12,8 @@ class Shape:
     """Sizes of the network. `context` and `horizon` are multiples of `patch`.
 
     A lag (days, more) is the newest value known a whole number of `days` before a coming step,
-    `more` times further back.
+    `more` times further back; `averaged` says over how many of the newest days the usual value of
+    a time of day is taken, 0 for not at all.
     """
 
     context: int = 512
@@ -25,6 +26,12 @@ class Shape:
     embedding: int = 32
     quantiles: tuple[float, ...] = QUANTILES
     lags: tuple[tuple[int, int], ...] = ((1, 0), (1, 1), (7, 0))
+    averaged: int = 6
+
+    @property
+    def guides(self) -> int:
+        """How many series of earlier values guide the forecast."""
+        return len(self.lags) + (self.averaged > 0)
 
     @property
     def past(self) -> int:
@@ -39,7 +46,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One training run. `margin` is how far a stored window may be shifted before each use."""
+    """One training run. `margin` is how far a stored window may be shifted before each use.
+
+    `seconds` bounds the time, and the learning rate falls in step with it.
+    """
 
     name: str
     shape: Shape
@@ -49,12 +59,14 @@ class Config:
     warmup: int = 200
     weight_decay: float = 0.02
     clip: float = 1.0
-    synthetic: int = 60_000
-    real: int = 60_000
-    real_share: float = 0.5
+    synthetic: int = 100_000
+    real: int = 120_000
+    real_share: float = 0.6
     margin: int = 128
     seed: int = 1
     average: float = 0.999
+    muon: bool = True
+    seconds: float = 3300.0
     fast: bool = True
 
 

@@ -2,7 +2,8 @@
 """Faults that sensors really have, put into clean windows: the network learns to see through them.
 
 Kinds follow Sharma (2010), de Bruijn (2016) and the flags of soil networks: spike, stuck, bias,
-drift, noise, dropout, sag, clip. A fault lies in rows of [rows, length]; the label marks every
+drift, noise, dropout, sag, clip; and three ways in which a course is no longer the channel's own:
+swell, smooth, burst. A fault lies in rows of [rows, length]; the label marks every
 slot it touched.
 """
 
@@ -69,6 +70,31 @@ def clip(rng: np.random.Generator, x: Series, size: float) -> Series:
     return float32(np.minimum(x, bound))
 
 
+def swell(rng: np.random.Generator, x: Series, size: float) -> Series:
+    """Swing several times as wide about the same level, or a fraction as wide."""
+    del size
+    factor = rng.uniform(1.8, 4.0) if rng.random() < 0.5 else rng.uniform(0.0, 0.5)
+    return float32(x.mean() + (x - x.mean()) * factor)
+
+
+def smooth(rng: np.random.Generator, x: Series, size: float) -> Series:
+    """Follow too slowly: a fouled or iced probe."""
+    del size
+    keep = rng.uniform(0.8, 0.98)
+    out, state = np.empty_like(x), x[0]
+    for t, value in enumerate(x):
+        state = keep * state + (1 - keep) * value
+        out[t] = state
+    return out
+
+
+def burst(rng: np.random.Generator, x: Series, size: float) -> Series:
+    """Throw some of the samples off, all to one side, by differing amounts."""
+    thrown = rng.random(len(x)) < rng.uniform(0.1, 0.6)
+    reach = size * rng.uniform(1.5, 6) * rng.exponential(1.0, len(x))
+    return float32(x + rng.choice((-1, 1)) * np.where(thrown, reach, 0.0))
+
+
 KINDS: dict[str, Maker] = {
     "spike": spike,
     "stuck": stuck,
@@ -78,6 +104,9 @@ KINDS: dict[str, Maker] = {
     "dropout": dropout,
     "sag": sag,
     "clip": clip,
+    "swell": swell,
+    "smooth": smooth,
+    "burst": burst,
 }
 
 

@@ -9,7 +9,7 @@
                                               | 4 pre-norm Transformer blocks
         queries -> quantiles = anchor + gated daily lags + spread * learned steps (never crossing)
         past    -> reconstruction
-        mean    -> embedding
+        mean, newest -> embedding
 
 Everything, normalization too, is part of the graph, and no operation mixes rows of the batch.
 """
@@ -122,7 +122,7 @@ class Network(nn.Module):
         super().__init__()
         self.shape = shape
         self.fast = False  # bfloat16 in the blocks while training, on CPUs that have it
-        lags = len(shape.lags)
+        lags = shape.guides
         self.read = nn.Linear(3 * shape.patch + 5, shape.width)
         self.ask = nn.Linear(2 * lags * shape.patch + 9, shape.width)
         self.place = nn.Parameter(torch.randn(1, shape.past + shape.future, shape.width) * 0.02)
@@ -131,6 +131,7 @@ class Network(nn.Module):
         self.foretell = nn.Linear(shape.width, shape.patch * (len(shape.quantiles) + lags))
         self.clean = nn.Linear(shape.width, shape.patch)
         self.embed = nn.Linear(shape.width, shape.embedding)
+        self.embed_newest = nn.Linear(shape.width, shape.embedding, bias=False)
         # what only training asks the embedding: a sketch of the clean window, and the kind of fault
         self.sketch = nn.Linear(shape.embedding, 2 * shape.past)
         self.kind = nn.Linear(shape.embedding, len(KINDS) + 1)
@@ -164,7 +165,8 @@ class Network(nn.Module):
         z = self.quantiles(x[:, self.shape.past :], anchor, self.reach(pace), lags[0])
         cleaned = self.clean(x[:, : self.shape.past]).flatten(1).clamp(-_STEEPEST, _STEEPEST)
         weight = open_[:, :, None] / open_.sum(1)[:, None, None]
-        return z, cleaned, self.embed((x * weight).sum(1))
+        newest = x[:, self.shape.past - 1]  # what a verdict on the newest sample asks most
+        return z, cleaned, self.embed((x * weight).sum(1)) + self.embed_newest(newest)
 
     def footing(self, normal: Normal) -> tuple[Tensor, Tensor]:
         """Return the newest value and the typical step between neighbours, each [B, 1].
@@ -188,10 +190,24 @@ class Network(nn.Module):
     def lags(self, normal: Normal, step: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
         """Return for each coming step the value some whole days before it, less the anchor.
 
-        Both results are [B, lags, H]: the differences (0 where unknown), and whether known.
+        Both results are [B, guides, H]: the differences (0 where unknown), and whether known. The
+        last is the mean over the newest `averaged` days.
         """
+        lag, known = self.earlier(normal, step, anchor, self.shape.lags)
+        if not self.shape.averaged:
+            return lag, known
+        days = tuple((1, more) for more in range(self.shape.averaged))
+        values, there = self.earlier(normal, step, anchor, days)
+        count = there.sum(1, keepdim=True)
+        usual = values.sum(1, keepdim=True) / count.clamp(min=1.0)
+        return torch.cat([lag, usual], dim=1), torch.cat([known, count.clamp(max=1.0)], dim=1)
+
+    def earlier(
+        self, normal: Normal, step: Tensor, anchor: Tensor, wanted: tuple[tuple[int, int], ...]
+    ) -> tuple[Tensor, Tensor]:
+        """Look up the lags `wanted`: their differences from the anchor, and whether known."""
         indices = []
-        for days, more in self.shape.lags:
+        for days, more in wanted:
             period = torch.round(days / step.clamp(min=1e-6)).clamp(min=1.0)
             back = period * (torch.ceil(self.ahead / period) + more)
             indices.append(self.shape.context - 1 + self.ahead - back)
@@ -200,7 +216,7 @@ class Network(nn.Module):
         slot = index.clamp(min=0).to(torch.int64)
         known = torch.gather(normal.mask, 1, slot) * inside
         lag = (torch.gather(normal.z, 1, slot) - anchor) * known
-        sizes = (-1, len(self.shape.lags), self.shape.horizon)
+        sizes = (-1, len(wanted), self.shape.horizon)
         return lag.view(sizes), known.view(sizes)
 
     def past_tokens(self, normal: Normal, clock: Tensor, anchor: Tensor, pace: Tensor) -> Tensor:
@@ -221,7 +237,7 @@ class Network(nn.Module):
     ) -> Tensor:
         """Return one token per patch of the horizon: the same hours of days before, and scales."""
         anchor, pace = footing
-        patch, future, many = self.shape.patch, self.shape.future, len(self.shape.lags)
+        patch, future, many = self.shape.patch, self.shape.future, self.shape.guides
         parts = [
             part.view(-1, many, future, patch).transpose(1, 2).reshape(-1, future, many * patch)
             for part in lags
@@ -238,7 +254,7 @@ class Network(nn.Module):
 
         The middle is free; the others are running sums of positive steps away from it.
         """
-        levels, lags = len(self.shape.quantiles), len(self.shape.lags)
+        levels, lags = len(self.shape.quantiles), self.shape.guides
         raw = self.foretell(x).view(-1, self.shape.horizon, levels + lags)
         gate = torch.sigmoid(raw[:, :, levels:] - 1.0)  # [B, H, lags]
         half = levels // 2

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from models import batches, data, evaluate, quantize, train
+from models import batches, data, forecasts, quantize, train
 from models.config import CONFIGS, Config, Shape
 from models.export import INPUTS, OPSET, OUTPUTS, export
 
@@ -86,7 +86,7 @@ def stored(arrays: Arrays) -> bytes:
 
 def with_outputs(model: Path, inputs: Arrays) -> dict[str, npt.NDArray[np.float32]]:
     """Return the inputs and what the model makes of them."""
-    run = evaluate.session(model)
+    run = forecasts.session(model)
     made = run(inputs["values"], inputs["mask"], inputs["clock"])
     return {**inputs, **dict(zip(OUTPUTS, made, strict=True))}
 
@@ -150,11 +150,11 @@ def measure(models: Mapping[str, Path], folder: Path | None) -> dict[str, Any]:
     """Return the overall figures of each model on the part kept for confirmation."""
     if folder is None:
         return {name: {} for name in models}
-    made = evaluate.trials(data.load(folder), "confirm")
+    made = forecasts.trials(data.load(folder), "confirm")
     return {
         name: {
             key: round(value, 4)
-            for key, value in evaluate.forecast_table(evaluate.session(path), made)["all"].items()
+            for key, value in forecasts.forecast_table(forecasts.session(path), made)["all"].items()
         }
         for name, path in models.items()
     }

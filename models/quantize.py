@@ -27,6 +27,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from models.runtime import quiet_options
+
 Feed = Mapping[str, npt.NDArray[np.float32]]
 LARGEST_WEIGHT = 63
 CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -193,16 +195,6 @@ class Rewrite:
         graph.initializer.extend(kept)
         onnx.checker.check_model(self.model, full_check=True)
         return self.model
-
-
-def quiet_options() -> ort.SessionOptions:
-    """Return session options as the gateway uses them: one thread, no spinning."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
 
 
 def quantize(

@@ -25,9 +25,10 @@ from torch.nn import functional as F  # noqa: N812 - the field's own name for it
 from models import batches, data
 from models.batches import Batch
 from models.config import CONFIGS, Config
+from models.muon import Muon
 from models.network import Network, normalize
 
-WEIGHTS = {"forecast": 1.0, "clean": 0.5, "sketch": 0.2, "kind": 0.05, "faulty": 0.2}
+WEIGHTS = {"forecast": 1.0, "clean": 0.5, "sketch": 0.2, "kind": 0.1, "faulty": 0.4}
 
 
 def pinball(z: Tensor, target: Tensor, levels: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
     z, cleaned, embedding = network.think(normal, batch.clock)
     target = normal.forward(batch.future).clamp(-8, 8)
     _, pace = network.footing(normal)
-    weight = batch.future_mask / network.reach(pace).clamp(min=0.02) ** 0.7
+    weight = batch.future_mask / network.reach(pace).clamp(min=0.02) ** 0.6
     forecast = (pinball(z, target, levels) * weight).sum() / batch.future_mask.sum().clamp(min=1)
     wanted = normal.forward(batch.clean).clamp(-8, 8)
     off = F.smooth_l1_loss(cleaned, wanted, beta=0.1, reduction="none") * batch.known
@@ -69,45 +70,60 @@ def total(parts: Mapping[str, Tensor]) -> Tensor:
     return sum((weight * parts[name] for name, weight in WEIGHTS.items()), torch.zeros(()))
 
 
-def rate(config: Config, step: int) -> float:
-    """Return the learning rate: a short rise, then a cosine to a fiftieth."""
+def rate(config: Config, step: int, spent: float = 0.0) -> float:
+    """Return the learning rate: a short rise, then a cosine to a fiftieth.
+
+    The cosine follows the steps done, or the share of the time `spent` where that is more.
+    """
     if step < config.warmup:
         return config.peak_rate * (step + 1) / config.warmup
-    return config.peak_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * step / config.steps)))
+    done = max(step / config.steps, min(spent, 1.0))
+    return config.peak_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
 
 
-def optimizer(network: nn.Module, config: Config) -> torch.optim.AdamW:
-    """Return AdamW; only matrices decay."""
-    matrices = [p for p in network.parameters() if p.dim() == 2]  # noqa: PLR2004
-    others = [p for p in network.parameters() if p.dim() != 2]  # noqa: PLR2004
+def optimizers(network: Network, config: Config) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices of the blocks and AdamW for all else; only matrices decay."""
+    inner = {id(p): p for p in network.blocks.parameters() if p.dim() == 2 and config.muon}  # noqa: PLR2004
+    outer = [p for p in network.parameters() if id(p) not in inner]
     groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in outer if p.dim() == 2], "weight_decay": config.weight_decay},  # noqa: PLR2004
+        {"params": [p for p in outer if p.dim() != 2], "weight_decay": 0.0},  # noqa: PLR2004
     ]
-    return torch.optim.AdamW(groups, lr=config.peak_rate, betas=(0.9, 0.98))
+    made: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=config.peak_rate, betas=(0.9, 0.98))
+    ]
+    if inner:
+        made.append(Muon(list(inner.values()), config.peak_rate, config.weight_decay))
+    return made
 
 
 def train(
     config: Config, pool: batches.Pool, rng: np.random.Generator
 ) -> tuple[Network, list[dict[str, float]], float]:
-    """Return the averaged network, the smoothed losses every 100 steps, and the seconds taken."""
+    """Return the averaged network, the smoothed losses every 100 steps, and the seconds taken.
+
+    It ends after `config.steps`, or after `config.seconds` on a machine too slow for them.
+    """
     torch.manual_seed(config.seed)
     network = Network(config.shape).train()
     network.fast = config.fast
     steady = copy.deepcopy(network)
     levels = torch.tensor(config.shape.quantiles)
-    adam, began = optimizer(network, config), time.perf_counter()
+    steppers, began = optimizers(network, config), time.perf_counter()
     history: list[dict[str, float]] = []
     running: dict[str, float] = {}
     for step in range(config.steps):
         seconds = time.perf_counter() - began
-        for group in adam.param_groups:
-            group["lr"] = rate(config, step)
+        if seconds > config.seconds:
+            break
+        for group in (group for stepper in steppers for group in stepper.param_groups):
+            group["lr"] = rate(config, step, seconds / config.seconds)
         parts = losses(network, batches.draw(pool, config, rng), levels)
-        adam.zero_grad(set_to_none=True)
+        network.zero_grad(set_to_none=True)
         torch.autograd.backward(total(parts))
         nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-        adam.step()
+        for stepper in steppers:
+            stepper.step()
         follow(steady, network, min(config.average, (step + 1) / (step + 20)))
         for key, value in parts.items():
             running[key] = 0.99 * running.get(key, value.item()) + 0.01 * value.item()

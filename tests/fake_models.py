@@ -24,7 +24,7 @@ class SeasonalNaive:
         self.calls.append(len(values))
         rows = [self._row(v, m, c) for v, m, c in zip(values, mask, clock, strict=True)]
         quantiles, reconstruction = zip(*rows, strict=True)
-        embedding = np.stack([values.mean(axis=1), values.std(axis=1)], axis=1)
+        embedding = np.stack([np.full(len(values), -5.0), values.std(axis=1)], axis=1)  # no fault
         return Outputs(
             np.stack(quantiles).astype(np.float32),
             np.stack(reconstruction).astype(np.float32),
@@ -59,4 +59,6 @@ class LastValue:
         levels = np.linspace(-2.3, 2.3, len(QUANTILES))
         row = values[:, -1:] + spread[:, None] * levels
         quantiles = np.repeat(row[:, None], self.horizon, axis=1).astype(np.float32)
-        return Outputs(quantiles, values.copy(), values[:, :2].copy())
+        return Outputs(
+            quantiles, values.copy(), np.full((len(values), 2), -5.0, np.float32)
+        )  # no fault

@@ -22,7 +22,7 @@ from gateway.commands.parallel import THREADS, ParallelModel
 from gateway.commands.series import Judged, Table, Warn, read_table, to_stderr
 from gateway.config import InferenceConfig
 from gateway.errors import GatewayError
-from gateway.inference import Detector, Model, load_model
+from gateway.inference import Detector, Model, active, load_model
 from gateway.types import Channel, DevEui, Status, Verdict, Warming, Window
 from gateway.windows import WindowBank
 
@@ -81,7 +81,7 @@ def run(
     settings = config if config is not None else InferenceConfig()
     table = read_table(file, time, columns, warn)
     with ThreadPoolExecutor(THREADS) as pool:
-        detector = Detector(ParallelModel(model or load_model(settings.pack), pool), settings)
+        detector = Detector(ParallelModel(model or load_model(active(settings)), pool), settings)
         judged = judge(table, detector, settings, alert_of or RunIds())
     write(table, judged, out)
     if plot is not None:

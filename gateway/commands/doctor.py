@@ -19,7 +19,7 @@ from gateway.commands.models import verify_pack
 from gateway.commands.wire import visit
 from gateway.config import Config, ConnectionConfig, RadioConfig, load
 from gateway.errors import ConfigError, GatewayError, LinkError
-from gateway.inference import BUILTIN
+from gateway.inference import active
 from gateway.links.probing import identify
 from gateway.radios import SEMTECH_UDP, radios_of, serial_settings
 from gateway.store import Reader
@@ -96,7 +96,7 @@ def _database(config: Config) -> str:
 
 
 def _pack(config: Config) -> str:
-    path = Path(config.inference.pack) if config.inference.pack else BUILTIN
+    path = active(config.inference)
     report = verify_pack(path)
     return ", ".join(f"{name} {value}" for name, value in report.items())
 

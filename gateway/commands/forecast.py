@@ -12,7 +12,7 @@ import numpy as np
 from gateway.commands.series import Table, Warn, read_table, to_stderr
 from gateway.config import InferenceConfig
 from gateway.errors import ConfigError, GatewayError
-from gateway.inference import Model, forecast, load_model
+from gateway.inference import Model, active, forecast, load_model
 from gateway.types import QUANTILES, Channel, DevEui, Forecast, Window
 from gateway.windows import WindowBank
 
@@ -46,7 +46,7 @@ def run(
     settings = config if config is not None else InferenceConfig()
     table = read_table(file, time, columns, warn)
     windows = _windows(table, columns, warn)
-    loaded = model or load_model(settings.pack, threads=2)
+    loaded = model or load_model(active(settings), threads=2)
     write([forecast(loaded, window, horizon) for window in windows], out)
     return 0
 

@@ -2,6 +2,7 @@
 
 from gateway.inference.detector import HISTORY, Detector
 from gateway.inference.forecaster import forecast
+from gateway.inference.installed import active, candidates
 from gateway.inference.model import Model, Outputs
 from gateway.inference.pack import BUILTIN, Pack, load_model, read_pack
 
@@ -12,6 +13,8 @@ __all__ = [
     "Model",
     "Outputs",
     "Pack",
+    "active",
+    "candidates",
     "forecast",
     "load_model",
     "read_pack",

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gateway.config import InferenceConfig
+from gateway.inference.budget import bound
 from gateway.inference.calibration import LENGTH, REFRESH
+from gateway.inference.habit import describe
 from gateway.inference.heads import (
     LOWER,
     MIDDLE,
@@ -63,13 +65,21 @@ class Detector:
         """
         track = Track.begin(self.config)
         track.restored = window
+        abnormal = self._bound()
         for verdict in history:
-            track.replay(verdict)
+            track.replay(verdict, abnormal)
         self._tracks.setdefault(dev_eui, {})[channel] = track
 
     def forget(self, dev_eui: DevEui) -> None:
         """Drop every channel of a device."""
         self._tracks.pop(dev_eui, None)
+
+    def _bound(self) -> float:
+        """Return below what a p-value is abnormal, with as many channels as are known."""
+        if not self.config.episodes_per_week:
+            return bound(self.config, 0.0)
+        steps = [t.step_s for tracks in self._tracks.values() for t in tracks.values()]
+        return bound(self.config, sum(1.0 / step_s for step_s in steps if step_s > 0.0))
 
     def _track(self, window: Window) -> Track:
         channels = self._tracks.setdefault(window.dev_eui, {})
@@ -102,10 +112,11 @@ class Detector:
         shape = shapes(stacked)
         observed = np.array([window.observed for window in windows])
         surprises = surprise(observed, expected, shape.grain)
-        rows = nonconformities(stacked, outputs.reconstruction, shape, surprises).tolist()
-        looks = _looks(shape, stacked, surprises)
+        rows = nonconformities(stacked, outputs, shape, surprises).tolist()
+        looks, days = _looks(shape, stacked, surprises), describe(stacked)
+        abnormal = self._bound()
         for at, window in enumerate(windows):
-            judgement = tracks[at].take(window, rows[at], looks[at])
+            judgement = tracks[at].take(window, rows[at], looks[at], days[at], abnormal)
             yield Verdict(
                 dev_eui=window.dev_eui,
                 channel=window.channel,
@@ -113,7 +124,7 @@ class Detector:
                 observed=window.observed,
                 status=Status.ANOMALOUS if judgement.anomalous else Status.OK,
                 expected=_expected(expected[at]),
-                score=float(-np.log10(judgement.p)) + 0.0,  # never -0
+                score=judgement.score + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
                 pattern=judgement.pattern,

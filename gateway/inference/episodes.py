@@ -48,22 +48,22 @@ class Episode:
         """Whether the newest sample belongs to an anomaly."""
         return self.since_s is not None
 
-    def step(self, time_s: float, p: float, *, extreme: bool) -> bool:
-        """Take the next sample's p-value; return whether it is anomalous."""
-        abnormal = p < self.config.false_alarm_p
+    def step(self, time_s: float, p: float, bound: float, *, extreme: bool) -> bool:
+        """Take the next p-value, abnormal below `bound`; return whether the sample is anomalous."""
+        abnormal = p < bound
         self.recent.append(abnormal)
         persistent = sum(self.recent) >= self.config.persistence
         if self.active:
-            self._go_on(p, persistent=persistent)
+            self._go_on(p, bound, persistent=persistent)
         elif persistent or extreme:
             self.since_s, self.samples, self.calm = time_s, 0, 0
             self.sudden, self.pattern = not persistent, ""
         self.samples += self.active
         return self.active
 
-    def _go_on(self, p: float, *, persistent: bool) -> None:
+    def _go_on(self, p: float, bound: float, *, persistent: bool) -> None:
         self.sudden = self.sudden and not persistent
-        self.calm = self.calm + 1 if p >= _CALM * self.config.false_alarm_p else 0
+        self.calm = self.calm + 1 if p >= _CALM * bound else 0
         if self.calm >= (1 if self.sudden else self.config.persistence_of):
             self._settle()
             self.since_s, self.pattern = None, ""

@@ -16,7 +16,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from gateway.inference.model import Stack
+from gateway.inference.model import Outputs, Stack
 from gateway.types import FloatArray
 
 MISSING = -32768
@@ -46,6 +46,8 @@ class Head(IntEnum):
     """Rising, step by step, for hours: without the few largest steps, so that watering is none."""
     SINK = 7
     """Falling likewise."""
+    FAULT = 8
+    """The model's own log odds that the newest sample belongs to a sensor fault."""
 
 
 HEADS = len(Head)
@@ -56,6 +58,7 @@ _TREND_SLOTS, _LARGEST_STEPS = 24, 4
 _STRIDE = 8
 _LARGEST_SPAN, _SMALLEST_SPAN = 96, 16
 _EVENT_SHARE = 0.8
+_LARGEST_ODDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +222,10 @@ def surprise(observed: Floats, quantiles: Floats, grain: Floats) -> Floats:
     return distance
 
 
-def nonconformities(stacked: Stack, reconstruction: FloatArray, shape: Shape, z: Floats) -> Milli:
+def nonconformities(stacked: Stack, outputs: Outputs, shape: Shape, z: Floats) -> Milli:
     """All heads that need no state, int16 [B, HEADS]; BIAS is left MISSING."""
     out = np.full((len(z), HEADS), MISSING, np.int16)
-    grain = shape.grain
+    grain, reconstruction = shape.grain, outputs.reconstruction
     newest = slice(-_NEWEST_SLOTS, None)
     mask = stacked.mask[:, newest]
     off = np.abs(stacked.values[:, newest] - reconstruction[:, newest]) * mask
@@ -233,6 +236,7 @@ def nonconformities(stacked: Stack, reconstruction: FloatArray, shape: Shape, z:
     out[:, Head.RUN] = to_milli(np.log(shape.run + 2.0))
     change = _change(stacked.values, stacked.seen)
     out[:, Head.JUMP] = to_milli(np.log(change + grain))
+    out[:, Head.FAULT] = to_milli(np.clip(outputs.embedding[:, 0], -_LARGEST_ODDS, _LARGEST_ODDS))
     trend = _trend(stacked.values, stacked.mask)
     out[:, Head.CLIMB] = to_milli(np.log(np.maximum(trend, 0.0) + grain / _TREND_SLOTS))
     out[:, Head.SINK] = to_milli(np.log(np.maximum(-trend, 0.0) + grain / _TREND_SLOTS))

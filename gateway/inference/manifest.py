@@ -41,10 +41,13 @@ class ModelEntry(Part):
     quantiles: list[float]
     embedding: Annotated[int, Field(ge=1, le=64)]
 
-    def complaint(self) -> str:
-        """Say how this differs from what the gateway can use, "" when it does not."""
+    def complaint(self) -> tuple[str, str] | None:
+        """Say how this differs from what the gateway can use: the reason, and in words."""
         if tuple(self.quantiles) != QUANTILES:
-            return f"its quantiles are {self.quantiles}, the gateway states {list(QUANTILES)}"
+            return (
+                "unsupported",
+                f"its quantiles are {self.quantiles}, the gateway states {list(QUANTILES)}",
+            )
         wanted: dict[str, list[int]] = {
             "values": [self.context],
             "mask": [self.context],
@@ -56,18 +59,24 @@ class ModelEntry(Part):
         stated = {**self.inputs, **self.outputs}
         for name, shape in wanted.items():
             if name not in stated:
-                return f"it has no {name!r}"
+                side = "input" if name in {"values", "mask", "clock"} else "output"
+                return f"missing_{side}", f"it has no {side} {name!r}"
             if stated[name].shape[1:] != shape:
-                return f"{name!r} has shape {stated[name].shape}, not [B, {str(shape)[1:]}"
-        return ""
+                return (
+                    "wrong_shape",
+                    f"{name!r} has shape {stated[name].shape}, not [B, {str(shape)[1:]}",
+                )
+        return None
 
 
 class Needs(Part):
-    """What the machine must have."""
+    """What the machine must have; no `machines` means any 64-bit processor."""
 
     onnxruntime: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
     opset: Count
     memory_mb: Annotated[float, Field(gt=0)]
+    python: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")] = "3.11"
+    machines: list[Annotated[str, Field(max_length=32)]] = []
 
 
 class Manifest(Part):

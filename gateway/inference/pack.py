@@ -1,8 +1,9 @@
 """Model packs: one zip file that is checked wholly before any of it is used.
 
 The checks come in this order, each with a message of its own: is it there, is it a zip within
-bounds, does the manifest make sense, are the files whole, does it fit this machine and gateway,
-does it load, do the golden windows come out right.
+bounds, does the manifest make sense, is it signed (where keys are given), are the files whole, does
+it fit this machine and gateway (`fitness`), does it load, do the golden windows come out right
+(`proof`).
 """
 
 from __future__ import annotations
@@ -11,53 +12,66 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 from pydantic import ValidationError
 
 from gateway.errors import PackError
+from gateway.inference.fitness import fits, fits_graph
 from gateway.inference.manifest import Manifest
-from gateway.inference.model import Outputs
+from gateway.inference.proof import prove
 from gateway.inference.session import INPUTS, OUTPUTS, OnnxModel
 
 BUILTIN = Path(__file__).parent / "packs" / "base.zip"
 """The pack that ships with the gateway."""
 
-MODEL, GOLDEN, MANIFEST = "model.onnx", "golden.npz", "manifest.json"
-HIGHEST_OPSET = 23
-CONTEXT = 512
+MODEL, GOLDEN, MANIFEST, SIGNATURE = "model.onnx", "golden.npz", "manifest.json", "signature"
 
 _PACK_BYTES = 256 * 2**20
 _UNPACKED_BYTES = 512 * 2**20
 _MANIFEST_BYTES = 2**20
+_SIGNATURE_BYTES = 4096
 _MEMBERS = 64
-_RELATIVE, _ABSOLUTE = 2e-3, 2e-3
+_ZIP_BEGINS, _ZIP_ENDS, _ZIP_TAIL = b"PK\x03\x04", b"PK\x05\x06", 65557
 _GET_AGAIN = "Get the file again, or keep the pack that is installed."
 _BUILD_AGAIN = "Build the pack again with `models/`."
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A pack that is whole: manifest, graph and golden windows, not yet loaded."""
+    """A pack that is whole: manifest, graph and golden windows, not yet loaded.
+
+    `signer` is the trusted public key that signed it, "" where none was asked for.
+    """
 
     path: Path
     manifest: Manifest
     graph: bytes
     golden: dict[str, npt.NDArray[np.float32]]
+    signer: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the graph, in hex."""
+        return self.manifest.files[MODEL].sha256
 
     @property
     def identity(self) -> str:
         """Return `name@sha256:…` of the graph, as alerts state it."""
-        return f"{self.manifest.name}@sha256:{self.manifest.files[MODEL].sha256[:16]}"
+        return f"{self.manifest.name}@sha256:{self.sha256[:16]}"
 
 
 def load_model(path: Path | str = "", *, threads: int = 1) -> OnnxModel:
     """Read, load and prove a pack ("" is the built-in one); see `read_pack` and `prove`."""
-    pack = read_pack(Path(path) if str(path) else BUILTIN)
+    return open_model(read_pack(Path(path) if str(path) else BUILTIN), threads=threads)
+
+
+def open_model(pack: Pack, *, threads: int = 1) -> OnnxModel:
+    """Load and prove a pack that was read."""
     entry = pack.manifest.model
     model = OnnxModel(
         pack.graph,
@@ -66,36 +80,58 @@ def load_model(path: Path | str = "", *, threads: int = 1) -> OnnxModel:
         horizon=entry.horizon,
         threads=threads,
     )
-    prove(model, pack)
+    prove(model, pack.manifest, pack.golden)
     return model
 
 
-def read_pack(path: Path) -> Pack:
+def read_pack(path: Path, trusted: Sequence[str] | None = None) -> Pack:
     """Read a pack and check all that can be checked without running it.
+
+    `trusted` are the public keys one of which must have signed it; None asks for no signature.
 
     Raises
     ------
     PackError
-        `missing`, `not_readable`, `too_large`, `not_a_zip`, `unsafe_member`, `no_manifest`,
-        `bad_manifest`, `missing_file`, `damaged`, `unsupported`, `runtime_too_old`,
-        `bad_golden`.
+        `missing`, `not_readable`, `too_large`, `truncated`, `not_a_zip`, `unsafe_member`,
+        `no_manifest`, `bad_manifest`, `missing_file`, `damaged`, `bad_golden`, and what
+        `signing.check`, `fitness.fits` and `fitness.fits_graph` raise.
 
     """
     content = _content(path)
+    signer = ""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _bounded(archive)
             manifest = _manifest(archive)
+            if trusted is not None:
+                from gateway.inference import signing  # noqa: PLC0415 - 6 MB the daemon needs not
+
+                signer = signing.check(archive.read(MANIFEST), _signature(archive), trusted)
             files = {name: _member(archive, manifest, name) for name in manifest.files}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if content.startswith(_ZIP_BEGINS) and _ZIP_ENDS not in content[-_ZIP_TAIL:]:
+            raise PackError(
+                "truncated",
+                f"{path} breaks off: it begins as a zip file and has no end.",
+                "The copy was interrupted: copy or download it again.",
+            ) from error
         raise PackError(
             "not_a_zip", f"{path} is not a readable zip file: {error}.", _GET_AGAIN
         ) from error
     for name in (MODEL, GOLDEN):
         if name not in files:
             raise PackError("missing_file", f"The pack lists no {name}.", _BUILD_AGAIN)
-    _fits(manifest)
-    return Pack(path, manifest, files[MODEL], _golden(files[GOLDEN]))
+    fits(manifest)
+    fits_graph(files[MODEL])
+    return Pack(path, manifest, files[MODEL], _golden(files[GOLDEN]), signer)
+
+
+def _signature(archive: zipfile.ZipFile) -> bytes | None:
+    try:
+        member = archive.getinfo(SIGNATURE)
+    except KeyError:
+        return None
+    return archive.read(member) if member.file_size <= _SIGNATURE_BYTES else b""
 
 
 def _content(path: Path) -> bytes:
@@ -173,33 +209,6 @@ def _member(archive: zipfile.ZipFile, manifest: Manifest, name: str) -> bytes:
     return content
 
 
-def _fits(manifest: Manifest) -> None:
-    complaint = manifest.model.complaint()
-    if not complaint and manifest.model.context != CONTEXT:
-        complaint = f"its context is {manifest.model.context} slots, the gateway's is {CONTEXT}"
-    if complaint:
-        raise PackError("unsupported", f"The model cannot be used here: {complaint}.", _BUILD_AGAIN)
-    needed, present = manifest.needs.onnxruntime, ort.__version__
-    if _numbers(present) < _numbers(needed):
-        raise PackError(
-            "runtime_too_old",
-            f"The model needs ONNX Runtime {needed}, this is {present}.",
-            "Upgrade the gateway, or use a pack made for this version.",
-        )
-    if manifest.needs.opset > HIGHEST_OPSET:
-        raise PackError(
-            "unsupported",
-            f"The model needs opset {manifest.needs.opset}, over {HIGHEST_OPSET}.",
-            "Export it for opset 18.",
-        )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(
-        int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:3] if part.isdigit()
-    )
-
-
 def _golden(content: bytes) -> dict[str, npt.NDArray[np.float32]]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -211,54 +220,4 @@ def _golden(content: bytes) -> dict[str, npt.NDArray[np.float32]]:
     return golden
 
 
-def prove(model: OnnxModel, pack: Pack) -> None:
-    """Hold a loaded model against its manifest and its golden windows.
-
-    Raises
-    ------
-    PackError
-        `wrong_signature`, `not_runnable`, `golden_differs`.
-
-    """
-    _signature(model, pack.manifest)
-    golden = pack.golden
-    try:
-        outputs = model.run(*(golden[name] for name in INPUTS))
-    except Exception as error:
-        raise PackError(
-            "not_runnable", f"The model loads but does not run: {error}.", _BUILD_AGAIN
-        ) from error
-    for name in OUTPUTS:
-        if (off := _worst(outputs, golden, name)) > 1.0:
-            raise PackError(
-                "golden_differs",
-                f"On this machine the model's {name} differ from the golden ones, {off:.1f} times "
-                "what is allowed.",
-                "The processor or the runtime computes it wrongly: use another pack.",
-            )
-
-
-def _signature(model: OnnxModel, manifest: Manifest) -> None:
-    stated = {**manifest.model.inputs, **manifest.model.outputs}
-    for name, (shape, kind) in model.signature().items():
-        fixed = [size for size in shape[1:] if isinstance(size, int)]
-        wanted = stated[name].shape[1:] if name in stated else None
-        if wanted is None or kind != "tensor(float)" or (fixed and fixed != wanted):
-            raise PackError(
-                "wrong_signature",
-                f"The graph has {name!r} as {kind} {list(shape)}, the manifest says otherwise.",
-                _BUILD_AGAIN,
-            )
-
-
-def _worst(outputs: Outputs, golden: dict[str, npt.NDArray[np.float32]], name: str) -> float:
-    """Largest deviation as a multiple of what is allowed; infinite for a wrong shape or NaN."""
-    expected, got = golden[name], np.asarray(getattr(outputs, name))
-    if got.shape != expected.shape or not np.isfinite(got).all():
-        return float("inf")
-    scale = np.abs(expected).max(axis=tuple(range(1, expected.ndim)), keepdims=True)
-    allowed = _ABSOLUTE * np.minimum(scale, 1.0) + _RELATIVE * scale + 1e-6
-    return float((np.abs(got - expected) / allowed).max())
-
-
-__all__ = ["BUILTIN", "Pack", "load_model", "prove", "read_pack"]
+__all__ = ["BUILTIN", "Pack", "load_model", "open_model", "prove", "read_pack"]

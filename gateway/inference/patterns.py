@@ -11,11 +11,11 @@ SPIKE, STUCK, DRIFT, NOISE, LEVEL, RISE, FALL = (
     "spike", "stuck", "drift", "noise", "level", "rise", "fall",
 )  # fmt: skip
 
-_LONG_RUN = 12
+_LONG_RUN = 6
 _ROUGH = 3.0
 _MOVING = 0.15
 _SLOW_SAMPLES = 24
-_NEAR_LEAST = 10.0
+_RARE_RUN = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Look:
 def name_pattern(episode: Episode, p: list[float], look: Look) -> str:
     """Name what the newest sample of an anomalous channel looks like, by p-value per head."""
     least = min(p)
-    if look.run >= _LONG_RUN and p[Head.RUN] <= _NEAR_LEAST * least:
+    if look.run >= _LONG_RUN and p[Head.RUN] <= _RARE_RUN:
         return STUCK
     if episode.sudden:
         return SPIKE

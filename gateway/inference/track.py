@@ -11,6 +11,7 @@ import numpy as np
 from gateway.config import InferenceConfig
 from gateway.inference.calibration import REFRESH, Calibration, Fused, fuse
 from gateway.inference.episodes import Episode
+from gateway.inference.habit import Habit
 from gateway.inference.heads import MILLI, MISSING, Floats, Head
 from gateway.inference.patterns import Look, name_pattern
 from gateway.types import QUANTILES, FloatArray, Forecast, Status, Verdict, Window
@@ -20,10 +21,15 @@ _CLIP = 4.0
 _EVENT_P = 1e-3
 _EXTREME_P = 1e-4
 _EXTREME_SURPRISE = 12.0
+_EXTREME_ODDS, _WITH_ODDS_SURPRISE = 3.0, 6.0
+"""Where the model takes the sample for a fault, a lesser surprise will do."""
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
 _SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
+_RECENT = "recent"
 _NEEDED = {*_FUSED, _STEP_S}
+_SHARE = 1.0 / 12.0
+"""The score is half the newest sample's oddness, at once, and half its running mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Judgement:
     """What `Track.take` concludes of one sample."""
 
     p: float
+    score: float
     anomalous: bool
     pattern: str
     heads: dict[str, float]
@@ -64,44 +71,67 @@ class Judgement:
 
 @dataclass(slots=True)
 class Track:
-    """One channel: about 20 kB, all of it rebuilt from stored verdicts and the newest window."""
+    """One channel: about 24 kB, all of it rebuilt from stored verdicts and the newest window."""
 
     episode: Episode
     calibration: Calibration = field(default_factory=Calibration)
     surprises: deque[float] = field(default_factory=lambda: deque(maxlen=_NEWEST_SURPRISES))
+    habit: Habit = field(default_factory=Habit)
+    recent: float = 0.0
     fused: Fused = (0, 0, 0)
     newest_s: float | None = None
     pending: Pending | None = None
     restored: Window | None = None
+    step_s: float = 0.0
 
     @classmethod
     def begin(cls, config: InferenceConfig) -> Track:
         """Return the track of a channel never heard of."""
         return cls(Episode(config))
 
-    def take(self, window: Window, row: list[int], look: Look) -> Judgement:
-        """Judge the next sample by its heads (all but BIAS, which is of this track's making)."""
+    def take(
+        self, window: Window, row: list[int], look: Look, day: Floats, bound: float
+    ) -> Judgement:
+        """Judge the next sample by its heads (all but BIAS, which is of this track's making).
+
+        The model's odds for a fault count twice: as a head, by how rare they are here, and as what
+        they say: a decade of the p-value each. Undetected faults make the former forgetful.
+
+        `day` is the newest day as `habit.describe` tells it; a p-value below `bound` is abnormal.
+        """
         row[Head.BIAS] = self._bias(look.surprise)
         self._refresh(window.end_s, window.step_s)
         p_heads = self.calibration.p_heads(row)
         self.fused = fuse(p_heads, self.fused)
-        p = self.calibration.p_fused(self.fused)
-        extreme = self.calibration.ripe and _is_extreme(p_heads, look)
+        p = rare = self.calibration.p_fused(self.fused)
+        odds = max(row[Head.FAULT] / MILLI, 0.0) if self.calibration.ripe else 0.0
+        p = max(p * 10.0**-odds, min(p, self.calibration.floor))
+        extreme = self.calibration.ripe and _is_extreme(p_heads, look, odds)
         if look.eventful:
             p = max(p, _EVENT_P)
         elif extreme:
             p = min(p, self.calibration.floor)
         ripe = self.calibration.ripe
-        anomalous = self._remember(window.end_s, p, row, extreme=extreme, ripe=ripe)
+        anomalous = self._remember(window.end_s, p, row, bound, extreme=extreme, ripe=ripe)
         if anomalous:
             self.episode.pattern = name_pattern(self.episode, p_heads, look)
         heads = self._heads(row, window.step_s, surprised=math.isfinite(look.surprise))
         if not ripe:
             heads[_UNRIPE] = 1.0
-        return Judgement(p, anomalous, self.episode.pattern if anomalous else "", heads)
+        unusual, lesson = self.habit.take(day, row[Head.JUMP], calm=not anomalous)
+        score = self._score(unusual - math.log10(rare))
+        heads |= {_RECENT: self.recent, **lesson}
+        return Judgement(p, score, anomalous, self.episode.pattern if anomalous else "", heads)
 
-    def replay(self, verdict: Verdict) -> None:
-        """Take a stored verdict through the steps that a fresh sample goes through."""
+    def _score(self, oddness: float) -> float:
+        self.recent = round(self.recent + _SHARE * (oddness - self.recent), 3)
+        return (oddness + self.recent) / 2.0
+
+    def replay(self, verdict: Verdict, bound: float) -> None:
+        """Take a stored verdict through the steps that a fresh sample goes through.
+
+        `bound` is what was abnormal then, as far as one knows now.
+        """
         heads = verdict.heads
         if verdict.p_value is None or not heads.keys() >= _NEEDED:
             return  # warming, or stored by a gateway with other heads
@@ -113,13 +143,15 @@ class Track:
         self.fused = (now, fast, slow)
         anomalous = verdict.status is Status.ANOMALOUS
         ripe = _UNRIPE not in heads
-        self._remember(verdict.time_s, verdict.p_value, row, extreme=anomalous, ripe=ripe)
+        self._remember(verdict.time_s, verdict.p_value, row, bound, extreme=anomalous, ripe=ripe)
         self.episode.pattern = verdict.pattern
+        self.habit.replay(heads)
+        self.recent = heads.get(_RECENT, 0.0)
 
     def _remember(
-        self, time_s: float, p: float, row: list[int], *, extreme: bool, ripe: bool
+        self, time_s: float, p: float, row: list[int], bound: float, *, extreme: bool, ripe: bool
     ) -> bool:
-        anomalous = self.episode.step(time_s, p, extreme=extreme)
+        anomalous = self.episode.step(time_s, p, bound, extreme=extreme)
         self.calibration.add(row, self.fused if ripe else None)
         self.calibration.learn(self.episode.learnable(time_s))
         return anomalous
@@ -137,7 +169,7 @@ class Track:
         block_s = REFRESH * step_s
         if self.newest_s is None or time_s // block_s != self.newest_s // block_s:
             self.calibration.refresh()
-        self.newest_s = time_s
+        self.newest_s, self.step_s = time_s, step_s
 
     def _heads(self, row: list[int], step_s: float, *, surprised: bool) -> dict[str, float]:
         heads = {key: value / MILLI for key, value in zip(_KEYS, row, strict=True)
@@ -149,7 +181,11 @@ class Track:
         return heads
 
 
-def _is_extreme(p_heads: list[float], look: Look) -> bool:
+def _is_extreme(p_heads: list[float], look: Look, odds: float) -> bool:
     """Whether one sample is so far out that waiting for a second would be foolish."""
+    if look.eventful:
+        return False
+    if odds > _EXTREME_ODDS and abs(look.surprise) > _WITH_ODDS_SURPRISE:
+        return True
     unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
-    return unlikely and abs(look.surprise) > _EXTREME_SURPRISE and not look.eventful
+    return unlikely and abs(look.surprise) > _EXTREME_SURPRISE

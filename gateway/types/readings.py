@@ -104,8 +104,8 @@ class Verdict:
     """What the detector thinks of one sample of one channel.
 
     `expected` is (low, mid, high), the 0.01, 0.5 and 0.99 quantiles, in channel units; `score`
-    rises with abnormality (-log10 of the fused p-value); `heads` holds each head's own raw
-    nonconformity, so that calibration can be rebuilt from the store.
+    rises with abnormality and, unlike `p_value`, does not get used to it; `heads` holds each
+    head's own raw nonconformity, so that calibration can be rebuilt from the store.
     `pattern` names the shape of what is wrong (`spike`, `stuck`, `drift`, `noise`, `level`,
     `rise`, `fall`) when status is ANOMALOUS.
     """

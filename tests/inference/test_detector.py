@@ -56,6 +56,7 @@ def key(verdict: Verdict) -> tuple[object, ...]:
         verdict.status,
         verdict.pattern,
         verdict.p_value,
+        verdict.score,
         verdict.expected,
         tuple(sorted(verdict.heads.items())),
     )

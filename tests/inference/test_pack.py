@@ -59,10 +59,36 @@ def test_a_row_of_the_built_in_model_does_not_depend_on_its_batch() -> None:
             lambda: packs.changed_manifest(lambda m: m["model"].update(quantiles=[0.5])),
         ),
         (
-            "unsupported",
+            "missing_output",
             lambda: packs.changed_manifest(lambda m: m["model"]["outputs"].pop("embedding")),
         ),
-        ("unsupported", lambda: packs.changed_manifest(lambda m: m["needs"].update(opset=99))),
+        (
+            "missing_input",
+            lambda: packs.changed_manifest(lambda m: m["model"]["inputs"].pop("mask")),
+        ),
+        (
+            "wrong_shape",
+            lambda: packs.changed_manifest(lambda m: m["model"].update(context=256)),
+        ),
+        (
+            "wrong_shape",
+            lambda: packs.changed_manifest(
+                lambda m: m["model"]["inputs"]["clock"].update(shape=["B", 3])
+            ),
+        ),
+        ("opset_too_new", lambda: packs.changed_manifest(lambda m: m["needs"].update(opset=99))),
+        (
+            "wrong_architecture",
+            lambda: packs.changed_manifest(lambda m: m["needs"].update(machines=["riscv64"])),
+        ),
+        (
+            "wrong_python",
+            lambda: packs.changed_manifest(lambda m: m["needs"].update(python="9.1")),
+        ),
+        (
+            "not_enough_memory",
+            lambda: packs.changed_manifest(lambda m: m["needs"].update(memory_mb=1e9)),
+        ),
         (
             "runtime_too_old",
             lambda: packs.changed_manifest(lambda m: m["needs"].update(onnxruntime="99.0")),
@@ -86,7 +112,7 @@ def test_a_pack_that_is_not_there_or_not_a_zip_is_named(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.zip").reason == "missing"
     torn = tmp_path / "torn.zip"
     torn.write_bytes(BUILTIN.read_bytes()[:5000])
-    assert refused(torn).reason == "not_a_zip"
+    assert refused(torn).reason == "truncated"
     assert str(torn) in refused(torn).detail
 
 

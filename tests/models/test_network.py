@@ -118,3 +118,18 @@ def test_lags_beyond_the_context_are_unknown(network: Network) -> None:
     lag, known = network.lags(normal, torch.tensor([[5 / 86400]]), anchor)
     assert not known.any()
     assert not lag.any()
+
+
+def test_the_usual_value_is_the_mean_of_the_days_that_are_known(network: Network) -> None:
+    values = torch.zeros(1, SHAPE.context)
+    for day in range(1, 7):
+        values[0, SHAPE.context - 48 * day : SHAPE.context - 48 * (day - 1)] = float(day)
+    mask = torch.ones_like(values)
+    mask[0, -48:] = 0.0  # yesterday is missing
+    mask[0, -1] = 1.0
+    normal = normalize(values, mask)
+    anchor, _ = network.footing(normal)
+    lag, known = network.lags(normal, torch.tensor([[1 / 48]]), anchor)
+    usual = normal.inverse(lag[:, -1, :40] + anchor)
+    assert known[:, -1].all()
+    torch.testing.assert_close(usual, torch.full((1, 40), 4.0), rtol=0.1, atol=0.1)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models import batches, evaluate, pack, quantize, train
+from models import batches, forecasts, pack, quantize, runtime, train
 from models.config import CONFIGS, Config
 from models.export import export
 
@@ -99,7 +99,7 @@ def test_a_pack_answers_its_golden_windows(run: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(out) as file:
         assert json.loads(file.read("manifest.json")) == facts
         golden = np.load(io.BytesIO(file.read("golden.npz")), allow_pickle=False)
-        session = ort.InferenceSession(file.read("model.onnx"), quantize.quiet_options())
+        session = ort.InferenceSession(file.read("model.onnx"), runtime.quiet_options())
     made = session.run(None, {name: golden[name] for name in ("values", "mask", "clock")})
     for name, one in zip(("quantiles", "reconstruction", "embedding"), made, strict=True):
         np.testing.assert_allclose(one, golden[name], rtol=1e-4, atol=1e-5)
@@ -118,7 +118,7 @@ def test_int8_stays_close_to_fp32(whole: Path, tmp_path: Path, kind: str) -> Non
     feeds = pack.calibration(TINY, None, 3)
     small = tmp_path / "int8.onnx"
     quantize.quantize(whole, small, pack.linear_sizes(TINY.shape), feeds[:2], kind)
-    one, other = evaluate.session(whole), evaluate.session(small)
+    one, other = forecasts.session(whole), forecasts.session(small)
     given = [feeds[2][name] for name in ("values", "mask", "clock")]
     true, made = one(*given)[0], other(*given)[0]
     width = (true[:, :, -1] - true[:, :, 0])[:, :, None] + 1e-9
@@ -154,7 +154,7 @@ def test_the_largest_products_do_not_saturate(kind: str) -> None:
         small = quantize.quantize_static(model, nodes, ranges)
     else:
         small = quantize.quantize_token(model, nodes)
-    session = ort.InferenceSession(small.SerializeToString(), quantize.quiet_options())
+    session = ort.InferenceSession(small.SerializeToString(), runtime.quiet_options())
     (made,) = session.run(None, {"x": x})
     np.testing.assert_allclose(made, x @ weights, rtol=0.01, atol=0.05)
 
@@ -165,7 +165,7 @@ def test_int8_arithmetic_is_exact_integer_arithmetic() -> None:
     model = matmul(weights)
     x = rng.standard_normal((5, 64)).astype(np.float32)
     small = quantize.quantize_token(model, quantize.targets(model, [(64, 16)]))
-    session = ort.InferenceSession(small.SerializeToString(), quantize.quiet_options())
+    session = ort.InferenceSession(small.SerializeToString(), runtime.quiet_options())
     (made,) = session.run(None, {"x": x})
     stored, scales = quantize.round_weights(weights)
     scale = np.abs(x).max(1, keepdims=True) * np.float32(1 / 127)
@@ -178,3 +178,16 @@ def test_a_model_without_matching_weights_is_refused(tmp_path: Path) -> None:
     onnx.save(matmul(np.ones((4, 4), np.float32)), path)
     with pytest.raises(ValueError, match="no MatMul"):
         quantize.quantize(path, tmp_path / "out.onnx", [(8, 8)], [], "token")
+
+
+def test_training_ends_in_time_on_a_slow_machine(pool: batches.Pool) -> None:
+    config = replace(TINY, steps=100_000, seconds=1.0, fast=False)
+    _, history, seconds = train.train(config, pool, np.random.default_rng(2))
+    assert history[-1]["step"] < 100_000
+    assert seconds >= 1.0
+
+
+def test_the_learning_rate_falls_with_the_time_spent_where_steps_are_slow() -> None:
+    config = Config("x", TINY.shape, steps=1000, warmup=10)
+    assert train.rate(config, 100, 0.9) < 0.2 * train.rate(config, 100, 0.0)
+    assert train.rate(config, 900, 0.1) == train.rate(config, 900, 0.0)

@@ -362,7 +362,9 @@ async def test_a_command_waits_for_the_servers_broker_also_over_a_restart(tmp_pa
         assert [one["id"] for one in farm.heard(DOWN)] == [ID, other]
 
 
-async def test_a_pack_that_does_not_load_leaves_a_daemon_that_says_so(tmp_path: Path) -> None:
+async def test_a_pack_that_does_not_load_leaves_a_daemon_that_judges_by_the_shipped_one(
+    tmp_path: Path,
+) -> None:
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK no zip")
     config = daemon_settings(tmp_path, inference={"pack": str(broken)})

@@ -10,6 +10,7 @@ from chirpstack_events import eui, up, uplink_id
 from gateways import NOW_S, Bench, bench, delivery, settings
 from server_events import changed, join, location, log, status, txack
 
+from gateway.inference import load_model
 from gateway.types import DevEui
 
 VALUES = {"TempC_SHT": 20.5, "Hum_SHT": 55.5, "BatV": 3.1}
@@ -272,13 +273,14 @@ async def test_a_restart_knows_every_device_as_it_was(tmp_path: Path) -> None:
         assert json.loads(shown(gateway)) == json.loads(before)
 
 
-async def test_the_pipeline_goes_on_without_a_model_that_does_not_load(tmp_path: Path) -> None:
+async def test_the_shipped_model_stands_in_for_one_that_does_not_load(tmp_path: Path) -> None:
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"no zip at all")
     config = settings(inference={"pack": str(broken)}, alerts={"threshold": [HOT]})
     async with bench(config) as gateway:
         outcome = await gateway.hear(frame(1, TempC_SHT=50.0))
-        assert gateway.assembly.model_name == ""
+        assert gateway.assembly.model_name == load_model().name
+        assert "broken.zip cannot be used" in gateway.assembly.model_trouble
         assert "model_pack_unusable" in gateway.telemetry.last_error
         assert [event.alert.rule for event in outcome.alerts] == ["hot"]
         assert len(gateway.stored()) == 1

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from models import anomalies, evaluate
+from models import anomalies, forecasts
 from models.data import Series
 
 pytestmark = pytest.mark.train
-CONTEXT, HORIZON = evaluate.CONTEXT, evaluate.HORIZON
+CONTEXT, HORIZON = forecasts.CONTEXT, forecasts.HORIZON
 
 
-def oracle(period: int) -> evaluate.Run:
+def oracle(period: int) -> forecasts.Run:
     """Return a model that repeats the last `period` values, give or take one."""
 
     def run(
-        values: evaluate.Float, mask: evaluate.Float, clock: evaluate.Float
-    ) -> Sequence[evaluate.Float]:
+        values: forecasts.Float, mask: forecasts.Float, clock: forecasts.Float
+    ) -> Sequence[forecasts.Float]:
         del mask, clock
         ahead = CONTEXT - period + np.arange(HORIZON) % period
-        offsets = np.linspace(-1, 1, len(evaluate.LEVELS), dtype=np.float32)
+        offsets = np.linspace(-1, 1, len(forecasts.LEVELS), dtype=np.float32)
         quantiles = values[:, ahead][:, :, None] + offsets
         return [quantiles, values, np.zeros((len(values), 4), np.float32)]
 
@@ -37,7 +37,7 @@ def daily(n: int = 6000) -> Series:
 def test_the_naive_rule_repeats_yesterday() -> None:
     past = np.arange(CONTEXT, dtype=np.float32)[None]
     clock = np.array([[0.5, 1 / 96]], np.float32)
-    made = evaluate.naive(past, clock, 192)
+    made = forecasts.naive(past, clock, 192)
     np.testing.assert_array_equal(made[0, :96], np.arange(416, 512))
     np.testing.assert_array_equal(made[0, 96:], np.arange(416, 512))
 
@@ -45,29 +45,29 @@ def test_the_naive_rule_repeats_yesterday() -> None:
 def test_the_naive_rule_falls_back_to_the_newest_value() -> None:
     past = np.full((1, CONTEXT), np.nan, np.float32)
     past[0, -3:] = (1.0, 2.0, 3.0)
-    made = evaluate.naive(past, np.array([[0.5, 1 / 96]], np.float32), 96)
+    made = forecasts.naive(past, np.array([[0.5, 1 / 96]], np.float32), 96)
     np.testing.assert_array_equal(made[0, :93], np.full(93, 3.0))
     np.testing.assert_array_equal(made[0, 93:], (1.0, 2.0, 3.0))
 
 
 def test_a_perfect_forecast_has_no_error_and_full_coverage() -> None:
-    trial = evaluate.spread(daily(), 2000, 6000, 1, 5)
+    trial = forecasts.spread(daily(), 2000, 6000, 1, 5)
     assert trial is not None
-    row = evaluate.judge(oracle(96), trial)
+    row = forecasts.judge(oracle(96), trial)
     assert row["mase"] == pytest.approx(0, abs=1e-4)
     assert row["mase_192"] == pytest.approx(0, abs=1e-4)
     assert row["coverage"] == 1.0
 
 
 def test_windows_to_confirm_on_come_from_kept_series_only() -> None:
-    made = evaluate.trials([daily()], "settle")
+    made = forecasts.trials([daily()], "settle")
     assert made == []
-    assert evaluate.trials([daily()], "confirm")
+    assert forecasts.trials([daily()], "confirm")
 
 
 def test_the_quantile_loss_of_a_point_is_its_absolute_error_on_average() -> None:
-    point = np.zeros((1, 1, len(evaluate.LEVELS)), np.float32)
-    loss = evaluate.pinball(point, np.array([[2.0]], np.float32))
+    point = np.zeros((1, 1, len(forecasts.LEVELS)), np.float32)
+    loss = forecasts.pinball(point, np.array([[2.0]], np.float32))
     assert loss[0, 0] == pytest.approx(2.0, rel=1e-5)
 
 
