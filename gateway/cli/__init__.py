@@ -13,7 +13,10 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.codecs import codec
 from gateway.cli.devices import devices
+from gateway.cli.firmware import firmware
+from gateway.cli.models import models
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, config_path
 from gateway.errors import ConfigError, GatewayError
 
@@ -25,29 +28,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-models = typer.Typer(no_args_is_help=True, help="Model packs: install, verify, sign, roll back.")
-app.add_typer(models, name="models")
-codec = typer.Typer(no_args_is_help=True, help="Payload codecs: test, run, add, import, list.")
-app.add_typer(codec, name="codec")
 
-DEFAULT_CODECS = Path("/var/lib/lora-gateway/codecs")
-firmware = typer.Typer(no_args_is_help=True, help="The radio board's firmware: flash it.")
-app.add_typer(firmware, name="firmware")
 
-app.add_typer(devices, name="devices")
+for group in (models, codec, firmware, devices):
+    app.add_typer(group, name=group.info.name)
 
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
-CodecFolder = Annotated[
-    Path,
-    typer.Option("--folder", envvar="LORA_GATEWAY_CODECS", help="The folder of your own codecs."),
-]
-CodecName = Annotated[
-    str, typer.Argument(metavar="CODEC", help="A .js or .toml file, or a codec's name.")
-]
-Variables = Annotated[
-    list[str] | None, typer.Option("--variables", help="KEY=VALUE of the device; repeat it.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace a codec that is there.")]
 Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas between.")]
 
 
@@ -356,259 +342,6 @@ def dump(config: ConfigFile = None) -> None:
     from gateway.commands import inspect as command
 
     raise SystemExit(command.dump(config_path(config)))
-
-
-@models.command("list")
-def models_list(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Show the model pack in use and the one that ships with the gateway."""
-    from gateway.commands import models as command
-
-    raise SystemExit(command.list_packs(config, as_json=as_json))
-
-
-@models.command("verify")
-def models_verify(
-    file: Annotated[Path | None, typer.Argument(help="A pack; without it, the one in use.")] = None,
-    config: ConfigFile = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Check a pack: whole, fitting this machine, loading, right on its golden windows, fast."""
-    from gateway.commands import models as command
-
-    raise SystemExit(command.verify(file, config, as_json=as_json))
-
-
-@models.command("install")
-def models_install(
-    file: Annotated[Path, typer.Argument(help="A pack.")],
-    config: ConfigFile = None,
-    *,
-    unsigned: Annotated[
-        bool, typer.Option("--unsigned", help="Install it though no trusted key signed it.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check a pack and take it into use; the one before is kept for `rollback`."""
-    from gateway.commands import models_install as command
-
-    raise SystemExit(command.install(file, config, unsigned=unsigned, as_json=as_json))
-
-
-@models.command("rollback")
-def models_rollback(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Take the pack that was in use before into use again."""
-    from gateway.commands import models_install as command
-
-    raise SystemExit(command.rollback(config, as_json=as_json))
-
-
-@models.command("doctor")
-def models_doctor(
-    file: Annotated[Path | None, typer.Argument(help="A pack; without it, the one in use.")] = None,
-    config: ConfigFile = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Go through every check of a pack, and say at the first that fails what to do."""
-    from gateway.commands import models_install as command
-
-    raise SystemExit(command.doctor(file, config, as_json=as_json))
-
-
-@models.command("keygen")
-def models_keygen(
-    out: Annotated[Path, typer.Argument(help="Where to write the private key; keep it secret.")],
-) -> None:
-    """Make a key to sign packs with, and print the public key for `trusted_keys`."""
-    from gateway.commands import models_sign as command
-
-    raise SystemExit(command.keygen(out))
-
-
-@models.command("sign")
-def models_sign(
-    file: Annotated[Path, typer.Argument(help="A pack; it is signed in place.")],
-    key: Annotated[Path, typer.Option(help="The private key that `keygen` wrote.")],
-) -> None:
-    """Sign a pack."""
-    from gateway.commands import models_sign as command
-
-    raise SystemExit(command.sign(file, key))
-
-
-@models.command("pack")
-def models_pack(
-    folder: Annotated[Path, typer.Argument(help="manifest.json, model.onnx, golden.npz, …")],
-    out: Annotated[Path, typer.Option(help="The pack to write.")],
-    key: Annotated[Path | None, typer.Option(help="Sign it with this private key.")] = None,
-) -> None:
-    """Make a pack of a folder: sizes and hashes in its manifest are filled in."""
-    from gateway.commands import models_sign as command
-
-    raise SystemExit(command.pack(folder, out, key))
-
-
-@firmware.command("flash")
-def firmware_flash(
-    port: Annotated[str, typer.Argument(help="The board's serial port; `detect` lists them.")],
-    *,
-    board: Annotated[str, typer.Option(help="uno, nano, nano-old or pro-mini.")] = "uno",
-    file: Annotated[
-        Path | None, typer.Option(help="A HEX file instead of the one that ships.")
-    ] = None,
-) -> None:
-    """Write the radio firmware onto an Arduino board, through avrdude."""
-    from gateway.commands import firmware as command
-
-    raise SystemExit(command.flash(port, board, file))
-
-
-@codec.command("test")
-def codec_test(
-    path: Annotated[Path, typer.Argument(help="A codec, a folder of codecs, or a checkout.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Run the examples beside a codec, or of a whole device repository, and show what differs."""
-    from gateway.commands import codec_open, codec_test
-
-    raise SystemExit(
-        codec_test.run(
-            path,
-            as_json=as_json,
-            make_codec=codec_open.make_codec,
-            evaluate_json5=codec_open.evaluate_json5,
-        )
-    )
-
-
-@codec.command("run")
-def codec_run(
-    name: CodecName,
-    *,
-    hex_data: Annotated[str, typer.Option("--hex", help="The payload, as hex.")],
-    f_port: Annotated[int, typer.Option("--fport", min=0, max=255, help="LoRaWAN FPort.")] = 1,
-    variables: Variables = None,
-    time: Annotated[
-        str | None, typer.Option("--time", help="When it was received (RFC 3339); now.")
-    ] = None,
-    downlink: Annotated[
-        bool, typer.Option("--downlink", help="The bytes are a downlink's.")
-    ] = False,
-    folder: CodecFolder = DEFAULT_CODECS,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Decode one payload: the object, its warnings, and the readings it becomes."""
-    from gateway.commands import codec_open, codec_run
-
-    raise SystemExit(
-        codec_run.run(
-            codec_open.open_codec(name, folder),
-            hex_data=hex_data,
-            f_port=f_port,
-            variables=variables or (),
-            time_text=time,
-            downlink=downlink,
-            config_path=config_path(config),
-            as_json=as_json,
-        )
-    )
-
-
-@codec.command("encode")
-def codec_encode(
-    name: CodecName,
-    *,
-    object_json: Annotated[str, typer.Option("--object", help="The command, a JSON object.")],
-    f_port: Annotated[
-        int | None, typer.Option("--fport", min=1, max=223, help="Port, if the codec has none.")
-    ] = None,
-    variables: Variables = None,
-    folder: CodecFolder = DEFAULT_CODECS,
-    as_json: AsJson = False,
-) -> None:
-    """Encode one command: its port and bytes."""
-    from gateway.commands import codec_open, codec_run
-
-    raise SystemExit(
-        codec_run.encode(
-            codec_open.open_codec(name, folder),
-            object_json=object_json,
-            variables=variables or (),
-            f_port=f_port,
-            as_json=as_json,
-        )
-    )
-
-
-@codec.command("add")
-def codec_add(
-    paths: Annotated[list[Path], typer.Argument(help="Codec files (.js, .toml) or folders.")],
-    *,
-    force: Force = False,
-    folder: CodecFolder = DEFAULT_CODECS,
-) -> None:
-    """Copy codecs, with the examples beside them, into your folder; each must load."""
-    from gateway.commands import codec_library, codec_open
-
-    raise SystemExit(
-        codec_library.add(
-            paths,
-            folder,
-            force=force,
-            make_codec=codec_open.make_codec,
-            evaluate_json5=codec_open.evaluate_json5,
-        )
-    )
-
-
-@codec.command("import")
-def codec_import(
-    *,
-    checkout: Annotated[Path, typer.Option("--from", help="Your checkout of a device repository.")],
-    device: Annotated[str, typer.Option("--device", metavar="VENDOR/MODEL", help="The device.")],
-    force: Force = False,
-    folder: CodecFolder = DEFAULT_CODECS,
-) -> None:
-    """Copy one device's codec and examples from a checkout of a device repository."""
-    from gateway.commands import codec_library, codec_open
-
-    raise SystemExit(
-        codec_library.import_device(
-            checkout,
-            device,
-            folder,
-            force=force,
-            make_codec=codec_open.make_codec,
-            evaluate_json5=codec_open.evaluate_json5,
-        )
-    )
-
-
-@codec.command("fetch")
-def codec_fetch(
-    *,
-    profile: Annotated[str | None, typer.Option(help="One device profile, by name or id.")] = None,
-    folder: CodecFolder = DEFAULT_CODECS,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take the codecs of your ChirpStack server's device profiles, over its API."""
-    from gateway.commands import codec_fetch as command
-
-    raise SystemExit(
-        command.run(config_path(config), profile=profile, folder=folder, as_json=as_json)
-    )
-
-
-@codec.command("list")
-def codec_list(*, folder: CodecFolder = DEFAULT_CODECS, as_json: AsJson = False) -> None:
-    """List the codecs there are: in your folder, and those that come with the gateway."""
-    from gateway.commands import codec_library
-
-    raise SystemExit(codec_library.list_codecs(folder, as_json=as_json))
 
 
 def _names(columns: str | None) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from gateway.cli.options import AsJson, ConfigFile, config_path
 
 devices = typer.Typer(
+    name="devices",
     help="Devices that were heard; add, list, show, remove, import those of your own radio.",
     invoke_without_command=True,
 )
