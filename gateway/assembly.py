@@ -84,11 +84,12 @@ def assemble(
     catalogue = _catalogue(config, store)
     downlinks = DownlinkTracker(config.downlink, catalogue.proof)
     downlinks.restore(store.open_downlinks())
-    network, changes = _network(config, downlinks, store, clock)
     safety, authority = Safety(config.downlink, catalogue), Authority.of(config)
     lately = store.downlinks_since(clock.now_s() - KEPT_S)
     safety.restore(lately, store.control())
     downlinks.restore(lately)
+    desk = Desk(config.downlink, downlinks, safety, catalogue, authority)
+    network, changes = _network(config, downlinks, store, clock, desk)
     requests = Requests(
         config,
         downlinks,
@@ -99,7 +100,6 @@ def assemble(
         authority=authority,
         serves=network.serves,
     )
-    desk = Desk(config.downlink, downlinks, safety, catalogue, authority)
     alerts = AlertEngine(config, model_name)
     stages = Stages(
         config,
@@ -153,7 +153,7 @@ def _catalogue(config: Config, store: Store) -> Catalogue:
 
 
 def _network(
-    config: Config, downlinks: DownlinkTracker, store: Store, clock: Clock
+    config: Config, downlinks: DownlinkTracker, store: Store, clock: Clock, desk: Desk
 ) -> tuple[NetworkServer, Changes]:
     """Build our own network server with its sessions and airtime, and what is new of them."""
     roster = Roster(config.lorawan.region)
@@ -166,6 +166,7 @@ def _network(
         downlinks,
         net_id=config.lorawan.net_id,
         class_c_wait_s=config.lorawan.class_c_wait_s,
+        clear=partial(desk.clear, patient=True),
     )
     if not radios:
         return network, Changes()

@@ -104,16 +104,27 @@ class Network:
         self.counters: dict[DevEui, CounterRecord] = {}
         self.airtime: list[AirtimeRecord] = []
         self.commands = DownlinkTracker(DownlinkConfig())
+        self.objection = ""
         self._build()
 
     def _build(self) -> None:
         roster = Roster("EU868")
         airwaves = Airwaves(self.radios, self.airtime)
         self.server = NetworkServer(
-            roster, airwaves, self.commands, net_id="000000", class_c_wait_s=15.0
+            roster,
+            airwaves,
+            self.commands,
+            net_id="000000",
+            class_c_wait_s=15.0,
+            clear=self._clear,
         )
         self.roster = roster
         self.commit(roster.take_up(self.registered, self.sessions.values(), self.counters.values()))
+
+    def _clear(self, identity: str, now_s: float) -> tuple[Downlink | None, list[Downlink]]:
+        if self.objection:
+            return None, self.commands.failed(identity, now_s, self.objection)
+        return self.commands.get(identity), []
 
     def restart(self) -> list[Downlink]:
         """Begin again from what was committed, commands included; return what that settled."""

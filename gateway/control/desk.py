@@ -161,16 +161,21 @@ class Desk:
         }
         return steps + self.follow(steps, now_s)
 
-    def clear(self, identity: str, now_s: float) -> tuple[Downlink | None, list[Downlink]]:
-        """Return a command that may be handed to the network server now, else None.
+    def clear(
+        self, identity: str, now_s: float, *, patient: bool = False
+    ) -> tuple[Downlink | None, list[Downlink]]:
+        """Return a command that may be handed to whoever transmits now, else None.
 
+        `patient`: it waited for its device to speak, as it must for a radio of our own, and not
+        for a server that could not be told.
         The steps that a command has taken because it must not go are not followed yet.
         """
         one = self._tracker.get(identity)
         if one is None or one.state is not DownlinkState.ACCEPTED:
             return None, []
         why = self._safety.objection(one, now_s)
-        late = now_s - max(one.created_s, one.changed_s) > self._config.open_within_s
+        waited_s = 0.0 if patient else now_s - max(one.created_s, one.changed_s)
+        late = waited_s > self._config.open_within_s
         if not why and late and one.effect in {"open", "start"}:
             why = _STALE
         if not why:

@@ -8,7 +8,7 @@ One command of a device is under way at a time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,6 +58,9 @@ _NOT_JOINED = "The device has not joined yet: it is sent once it has."
 _AROUND_MAC_PAYLOAD = 1 + 4
 """MHDR and MIC, the bytes of a PHYPayload that are not MACPayload."""
 
+Clear = Callable[[str, float], tuple[Downlink | None, list[Downlink]]]
+"""A command's id -> the command if it may go now, and the steps it took because it may not."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Unsent:
@@ -77,11 +80,13 @@ class Answering:
         airwaves: Airwaves,
         commands: DownlinkTracker,
         class_c_wait_s: float,
+        clear: Clear,
     ) -> None:
         self._roster = roster
         self._airwaves = airwaves
         self._commands = commands
         self._class_c_wait_s = class_c_wait_s
+        self._clear = clear
         self._resting_s: dict[DevEui, float] = {}
         self._counts: Counter[str] = Counter()
 
@@ -93,7 +98,7 @@ class Answering:
 
     def answer(self, session: Session, chance: Chance, taken: Taken) -> None:
         """Answer a LoRaWAN uplink in RX1 or RX2, with a command when one waits."""
-        waiting = self._waiting(session.dev_eui, chance.now_s)
+        waiting = self._waiting(session.dev_eui, chance.now_s, taken)
         if not waiting and not session.has_something_to_say:
             return
         if not chance.meets_windows:
@@ -218,7 +223,7 @@ class Answering:
 
     def answer_node(self, node: PrivateNode, dev_eui: DevEui, chance: Chance, taken: Taken) -> None:
         """Send a home-made node a command that waits, after its uplink."""
-        waiting = self._waiting(dev_eui, chance.now_s)
+        waiting = self._waiting(dev_eui, chance.now_s, taken)
         if waiting:
             self._send_to_node(node, waiting[0], chance, taken)
 
@@ -259,7 +264,7 @@ class Answering:
             device = self._roster.device(dev_eui)
             if device is None or device.device_class is not DeviceClass.C:
                 continue
-            waiting = self._waiting(dev_eui, now_s)
+            waiting = self._waiting(dev_eui, now_s, taken)
             if waiting and now_s >= self._resting_s.get(dev_eui, 0.0):
                 self._send_at_once(device, waiting, now_s, taken)
 
@@ -363,17 +368,22 @@ class Answering:
 
     # --- shared ---------------------------------------------------------------------------
 
-    def _waiting(self, dev_eui: DevEui, now_s: float) -> list[Downlink]:
+    def _waiting(self, dev_eui: DevEui, now_s: float, taken: Taken) -> list[Downlink]:
         """Return the commands that may go now, oldest first: none while one is under way.
 
-        One whose time has run out never goes, also before it is told so.
+        One whose time has run out never goes, also before it is told so; and what may no longer be
+        done is turned down here, at the last moment.
         """
         open_ = self._commands.open_for(dev_eui)
         if any(one.state is DownlinkState.QUEUED for one in open_):
             return []
-        return [
-            one for one in open_ if one.state is DownlinkState.ACCEPTED and now_s <= one.expires_s
-        ]
+        free = []
+        for one in open_:
+            if one.state is DownlinkState.ACCEPTED and now_s <= one.expires_s:
+                allowed, steps = self._clear(one.id, now_s)
+                taken.steps += steps
+                free += [allowed] if allowed is not None else []
+        return free
 
     def _book(self, chance: Chance, attempt: Try, taken: Taken) -> _Unsent | None:
         """Count the airtime of a try, or say why it may not be, and when it may."""

@@ -26,7 +26,7 @@ from gateway.codecs.lorawan.private import Version, dev_eui_of, peek
 from gateway.control import DownlinkTracker
 from gateway.errors import BadInput
 from gateway.network.airwaves import Airwaves, Chance, Ended, Transmission
-from gateway.network.answering import Answering
+from gateway.network.answering import Answering, Clear
 from gateway.network.changes import Changes
 from gateway.network.devices import RadioDevice
 from gateway.network.roster import Roster
@@ -61,7 +61,10 @@ _PRIVATE = frozenset(version.value for version in Version)
 
 
 class NetworkServer:
-    """Serves the devices of the roster over the radios of `airwaves`."""
+    """Serves the devices of the roster over the radios of `airwaves`.
+
+    `clear` looks once more at a command before a radio gets it; None lets every one go.
+    """
 
     def __init__(
         self,
@@ -71,12 +74,19 @@ class NetworkServer:
         *,
         net_id: str,
         class_c_wait_s: float,
+        clear: Clear | None = None,
     ) -> None:
         self._roster = roster
         self._airwaves = airwaves
         self._commands = commands
         self._net_id = NetId(net_id)
-        self._answering = Answering(roster, airwaves, commands, class_c_wait_s)
+        self._answering = Answering(
+            roster,
+            airwaves,
+            commands,
+            class_c_wait_s,
+            clear or (lambda identity, _now_s: (commands.get(identity), [])),
+        )
         self._strangers = Strangers()
         self._copies: OrderedDict[bytes, float] = OrderedDict()
         self._counts: Counter[str] = Counter()

@@ -199,6 +199,16 @@ def test_a_confirmed_command_that_the_device_does_not_acknowledge_is_nacked() ->
     assert [one.state for one in steps] == [DownlinkState.NACKED]
 
 
+def test_what_may_no_longer_be_done_is_turned_down_when_the_device_speaks() -> None:
+    for device, hears in ((abp(), True), (class_c(abp()), False)):
+        network = Network(device)
+        command = network.command()
+        network.objection = "quiet_hours: nothing is opened now"
+        taken = network.hear(Device().uplink()) if hears else network.plan()
+        assert taken.transmissions == []
+        assert [(one.id, one.state) for one in taken.steps] == [(command, DownlinkState.FAILED)]
+
+
 def test_commands_go_one_by_one_in_their_order_and_say_that_more_waits() -> None:
     network = Network(abp())
     device = Device()
