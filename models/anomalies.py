@@ -13,10 +13,8 @@ into calibrated p-values, and is judged by `lora-gateway backtest`.
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,75 +23,9 @@ import numpy.typing as npt
 from models import data
 from models.data import Series
 from models.forecasts import CONTEXT, MIDDLE, Float, Run, apply, session, show
+from models.labels import Flags, Labelled, labelled
 
 LONGEST = 6000
-Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A series and which of its slots people call wrong."""
-
-    series: Series
-    wrong: Flags
-
-
-def labelled(folder: Path, part: str) -> Iterator[Labelled]:
-    """Yield the labelled series of a part that hold both right and wrong samples."""
-    found = data.load(folder)
-    truth = {**nab_windows(folder, found), **river_flags(folder), **mote_flags(folder)}
-    for series in found:
-        inside = (series.part == "confirm") == (part == "confirm")
-        wrong = truth.get(series.name)
-        if inside and wrong is not None and len(wrong) == len(series.values):
-            cut = slice(-LONGEST, None)
-            if 0 < wrong[cut].sum() < len(wrong[cut]):
-                yield Labelled(series, wrong)
-
-
-def nab_windows(folder: Path, found: Sequence[Series]) -> dict[str, Flags]:
-    """Return which slots lie in Numenta's (wide) windows."""
-    windows = json.loads((folder / "nab" / "windows.json").read_text())
-    flags = {}
-    for series in (s for s in found if s.group == "nab"):
-        name = series.source.removeprefix("nab/data/").removesuffix(".gz")
-        at = series.start_s + np.arange(len(series.values)) * series.step_s
-        wrong = np.zeros(len(at), dtype=bool)
-        for bounds in windows.get(name, []):
-            low, high = data.times([text.split(".")[0] for text in bounds])
-            wrong |= (at >= low) & (at <= high)
-        flags[series.name] = wrong
-    return flags
-
-
-def river_flags(folder: Path) -> dict[str, Flags]:
-    """Return which raw river samples a technician marked."""
-    flags = {}
-    for path in sorted((folder / "logan_river").glob("*.csv.gz")):
-        header, rows = data.table(path)
-        time_s = data.times([row[0] for row in rows])
-        step_s = float(np.median(np.diff(time_s[np.isfinite(time_s)])))
-        for index, channel in enumerate(header):
-            if f"{channel}_qual" in header:
-                marks = header.index(f"{channel}_qual")
-                cells = np.array([data.number(row[index]) for row in rows])
-                wrong = np.array([float(row[marks] not in ("NULL", "")) for row in rows])
-                wrong[~np.isfinite(cells)] = np.nan
-                _, slots = data.gridded(time_s, wrong, step_s)
-                flags[f"logan_river/{path.name}:{channel}"] = np.nan_to_num(slots) > 0
-    return flags
-
-
-def mote_flags(folder: Path) -> dict[str, Flags]:
-    """Return which mote samples were influenced on purpose."""
-    flags = {}
-    for path in sorted((folder / "wsn").glob("*.csv.gz")):
-        _, rows = data.table(path)
-        for mote in sorted({row[1] for row in rows}):
-            wrong = np.array([row[5] == "1" for row in rows if row[1] == mote])
-            for channel in ("humidity", "temperature"):
-                flags[f"wsn/{path.name}:mote{mote}.{channel}"] = wrong
-    return flags
 
 
 def heads(run: Run, series: Series) -> tuple[npt.NDArray[np.int64], dict[str, Float]]:
@@ -163,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--part", choices=("settle", "confirm"), default="settle")
+    parser.add_argument("--part", choices=("tune", "report"), default="tune")
     options = parser.parse_args()
     print(show(table(session(options.model), list(labelled(options.data, options.part)))))
 
