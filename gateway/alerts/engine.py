@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.alerts.book import AlertBook
-from gateway.alerts.derived_limits import DERIVED_LIMITS
-from gateway.alerts.episodes import RULE as MODEL_RULE
-from gateway.alerts.episodes import ModelRule
-from gateway.alerts.link import RULE as LINK_RULE
-from gateway.alerts.link import SITE_RULE as LINK_SITE_RULE
-from gateway.alerts.link import LinkRule
-from gateway.alerts.silence import RULE as SILENCE_RULE
-from gateway.alerts.silence import SITE_RULE, SilenceRule
-from gateway.alerts.thresholds import PHYSICAL, ThresholdRule, limits_of
-from gateway.alerts.undecoded import RULE as CODEC_RULE
-from gateway.alerts.undecoded import CodecRule
+from gateway.alerts.rules.derived_limits import DERIVED_LIMITS
+from gateway.alerts.rules.link import RULE as LINK_RULE
+from gateway.alerts.rules.link import SITE_RULE as LINK_SITE_RULE
+from gateway.alerts.rules.link import LinkRule
+from gateway.alerts.rules.model import RULE as MODEL_RULE
+from gateway.alerts.rules.model import ModelRule
+from gateway.alerts.rules.silence import RULE as SILENCE_RULE
+from gateway.alerts.rules.silence import SITE_RULE, SilenceRule
+from gateway.alerts.rules.thresholds import PHYSICAL, ThresholdRule, limits_of
+from gateway.alerts.rules.undecoded import RULE as CODEC_RULE
+from gateway.alerts.rules.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.alerts.book import AlertBook, alert_id
-from gateway.alerts.link_history import NEWEST, RECENT, LinkHistory, heard_of, surely
-from gateway.alerts.link_words import ENOUGH_DB, LinkAdvice, advise
+from gateway.alerts.rules.link_history import NEWEST, RECENT, LinkHistory, heard_of, surely
+from gateway.alerts.rules.link_words import ENOUGH_DB, LinkAdvice, advise
 from gateway.alerts.words import figure
 from gateway.config import LinkAlertConfig
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reading, Reason, Severity

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gateway.alerts.link_history import BadFrequency, LinkFacts
+from gateway.alerts.rules.link_history import BadFrequency, LinkFacts
 from gateway.alerts.words import figure
 from gateway.types import Severity
 

@@ -6,7 +6,7 @@ is told once a day, and ends well below where it began.
 
 from __future__ import annotations
 
-from gateway.alerts.thresholds import Limit
+from gateway.alerts.rules.thresholds import Limit
 from gateway.types import Severity
 
 DERIVED_LIMITS = (

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.alerts.book import AlertBook, alert_id
-from gateway.alerts.rhythm import Rhythm
+from gateway.alerts.rules.rhythm import Rhythm
 from gateway.alerts.words import duration
 from gateway.config import SilenceConfig
 from gateway.types import Alert, AlertEvent, Channel, DevEui, Reason, Severity

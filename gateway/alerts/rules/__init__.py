@@ -1,0 +1,1 @@
+"""What raises alerts by itself: silence, bad links, broken codecs, limits and the model."""
