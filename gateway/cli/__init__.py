@@ -301,6 +301,9 @@ def replay(
     speed: Annotated[
         float, typer.Option(min=0, help="With --broker: times real time; 0 is as fast as it goes.")
     ] = 0.0,
+    alerts: Annotated[
+        Path | None, typer.Option(help="Write every step of every alert here, as JSON lines.")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -308,7 +311,14 @@ def replay(
     from gateway.commands import replay as command
 
     raise SystemExit(
-        command.run(file, config_path=config, broker=broker, speed=speed, as_json=as_json)
+        command.run(
+            file,
+            config_path=config,
+            broker=broker,
+            speed=speed,
+            alerts=alerts,
+            as_json=as_json,
+        )
     )
 
 

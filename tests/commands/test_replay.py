@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from gateways import Bench, settings
 
 from gateway.assembly import chirpstack_decoder
 from gateway.codecs import LinkHealth
-from gateway.commands import replay
+from gateway.commands import recording, replay
 from gateway.errors import BadInput, ConfigError, GatewayError
 from gateway.types import Delivery, Rejected, Uplink
 
@@ -57,7 +58,7 @@ def summary(file: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def up_bodies() -> Iterator[dict[str, Any]]:
     """Yield the body of every sound uplink in the recording."""
-    for _, item in replay.read(RECORDING):
+    for _, item in recording.read(RECORDING):
         if isinstance(item, Delivery) and item.topic.endswith("/event/up") and not item.retained:
             try:
                 body = json.loads(item.payload)
@@ -72,7 +73,7 @@ def health() -> int:
     decode, link = chirpstack_decoder(settings()), LinkHealth(10)
     frames: set[tuple[str, int]] = set()
     made = 0
-    for _, item in replay.read(RECORDING):
+    for _, item in recording.read(RECORDING):
         if not isinstance(item, Delivery) or item.retained:
             continue
         try:
@@ -139,7 +140,7 @@ def test_a_payload_is_the_same_as_text_or_as_an_object() -> None:
     tree = json.loads(payload)
     record = {"tst": "2026-09-21T14:13:20.000000Z+0000", "topic": topic, "qos": 1, "retain": 0}
     as_text, as_object = (
-        replay._delivery(json.dumps(record | {"payload": form}).encode())
+        recording.delivery(json.dumps(record | {"payload": form}).encode())
         for form in (payload.decode(), tree)
     )
     assert isinstance(as_text, Delivery)
@@ -160,7 +161,7 @@ def test_a_payload_is_the_same_as_text_or_as_an_object() -> None:
 )
 def test_times_are_read_as_mosquitto_and_others_write_them(tst: str) -> None:
     line = json.dumps({"tst": tst, "topic": "t", "payload": "{}"}).encode()
-    item = replay._delivery(line)
+    item = recording.delivery(line)
     assert isinstance(item, Delivery)
     assert item.received_s == 1_790_000_000.0
 
@@ -172,7 +173,7 @@ def test_times_are_read_as_mosquitto_and_others_write_them(tst: str) -> None:
     ids=range(8),
 )  # fmt: skip
 def test_a_line_that_is_none_is_told_and_not_fatal(line: bytes) -> None:
-    item = replay._delivery(line)
+    item = recording.delivery(line)
     assert isinstance(item, Rejected)
     assert item.reason == "invalid_recording_line"
 
@@ -239,7 +240,7 @@ def directly(file: Path) -> tuple[Facts, int]:
 
     async def work() -> tuple[Facts, int]:
         gateway = Bench(settings(), start_s=0.0)
-        for _, item in replay.read(file):
+        for _, item in recording.read(file):
             if isinstance(item, Delivery):
                 await gateway.take(item)
         found = Counter(gateway.facts()), len(gateway.stored())
@@ -247,3 +248,28 @@ def directly(file: Path) -> tuple[Facts, int]:
         return found
 
     return asyncio.run(work())
+
+
+def test_between_the_lines_time_goes_on_and_who_falls_silent_is_missed(tmp_path: Path) -> None:
+    file, told = tmp_path / "quiet.jsonl", tmp_path / "alerts.jsonl"
+    start_s, lines = 1_700_000_000.0, []
+    for number in (1, 2, 3, 4):
+        stops = 60 if number == 1 else 100
+        for step in [*range(stops), 120]:
+            time_s = start_s + step * 600.0 + number
+            topic, payload = up(eui(number), step, time_s, {"air_temperature": 20.0})
+            lines.append((time_s, topic, payload))
+    with file.open("w") as out:
+        for time_s, topic, payload in sorted(lines):
+            tst = datetime.fromtimestamp(time_s, UTC).isoformat()
+            out.write(json.dumps({"tst": tst, "topic": topic, "payload": payload.decode()}) + "\n")
+
+    replay.run(file, config_path=None, broker=None, speed=0.0, alerts=told, as_json=True)
+
+    steps = [json.loads(line) for line in told.read_text().splitlines()]
+    silences = [step for step in steps if step["kind"] == "silence"]
+    assert [(step["event_type"], step["dev_eui"]) for step in silences[:1]] == [("new", eui(1))]
+    # All four are silent in the end: the recording's last lines end both alerts.
+    assert {step["event_type"] for step in silences} == {"new", "end"}
+    new_s = datetime.fromisoformat(silences[0]["time"]).timestamp()
+    assert start_s + 60 * 600 < new_s < start_s + 100 * 600
