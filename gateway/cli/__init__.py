@@ -72,12 +72,17 @@ def demo(
     broker: Annotated[
         str | None, typer.Option(help="HOST:PORT of a real broker instead of the built-in one.")
     ] = None,
+    days: Annotated[
+        float, typer.Option(min=1, help="How long the farm's story is, in its own days.")
+    ] = 8.25,
     as_json: AsJson = False,
 ) -> None:
     """Show it all at once: a simulated farm, a broker, the gateway, and what it notices."""
     from gateway.commands import demo as command
 
-    raise SystemExit(command.run(duration_s=duration, seed=seed, broker=broker, as_json=as_json))
+    raise SystemExit(
+        command.run(duration_s=duration, seed=seed, broker=broker, days=days, as_json=as_json)
+    )
 
 
 @app.command()

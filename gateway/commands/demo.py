@@ -39,7 +39,13 @@ from gateway.config import Config, ConnectionConfig, LogConfig
 from gateway.errors import GatewayError
 from gateway.links import MqttLink
 from gateway.outcome import Outcome
-from gateway.sources.simulated_farm import APPLICATION_ID, DEVICES, Farm, FarmEvent
+from gateway.sources.simulated_farm import (
+    APPLICATION_ID,
+    DEVICES,
+    SCENARIO_DAYS,
+    Farm,
+    FarmEvent,
+)
 from gateway.store import Store
 from gateway.telemetry import configure_logging
 from gateway.types import Delivery, Message
@@ -62,10 +68,18 @@ READY_S = 20.0
 COMMAND_DAY = 1.5
 
 
-def run(*, duration_s: float | None, seed: int, broker: str | None, as_json: bool) -> int:
+def run(
+    *,
+    duration_s: float | None,
+    seed: int,
+    broker: str | None,
+    days: float = SCENARIO_DAYS,
+    as_json: bool,
+) -> int:
     """Run the demo; print the summary; return 0, also when it was interrupted."""
     configure_logging(LogConfig(level="error"))
-    summary = asyncio.run(_Demo(seed, duration_s, as_json=as_json).run(broker))
+    farm = Farm(seed, days=days)
+    summary = asyncio.run(_Demo(farm, duration_s, as_json=as_json).run(broker))
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
     return 0
@@ -92,9 +106,9 @@ class Pace:
 class _Demo:
     """One run. `run` may be called once."""
 
-    def __init__(self, seed: int, duration_s: float | None, *, as_json: bool) -> None:
+    def __init__(self, farm: Farm, duration_s: float | None, *, as_json: bool) -> None:
         self._began_s = time.monotonic()
-        self._farm = Farm(seed)
+        self._farm = farm
         self._duration_s = duration_s
         self._as_json = as_json
         self._clock = EventClock(self._farm.script.start_s)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.outcome import Outcome
+from gateway.sources.simulated_farm import Judgement, Script, SeenAlert, judge
 from gateway.sources.simulated_farm import Outcome as FaultOutcome
-from gateway.sources.simulated_farm import Script, SeenAlert, judge
 from gateway.types import Alert, Channel, DevEui, Downlink, EventType, Reading
 
 REMEMBERED = 200
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Progress:
     open_alerts: dict[str, Alert] = field(default_factory=dict)
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     noticed: int = 0
-    seen: list[SeenAlert] = field(default_factory=list)
+    seen: dict[str, SeenAlert] = field(default_factory=dict)
     downlinks: dict[str, Downlink] = field(default_factory=dict)
 
     def take(self, outcome: Outcome) -> None:
@@ -57,35 +58,60 @@ class Progress:
             self.open_alerts.pop(alert.id, None)
         else:
             self.open_alerts[alert.id] = alert
-        if step is EventType.NEW:
-            channels = frozenset(reason.channel for reason in alert.reason)
-            self.seen.append(SeenAlert(alert.id, alert.dev_eui, alert.kind, now_s, channels))
+        self._see(alert, now_s)
         if step is not EventType.UPDATE:
             self.notices.append(Notice(now_s, step, alert))
             self.noticed += 1
 
-    def judged(self) -> tuple[tuple[FaultOutcome, ...], int]:
+    def _see(self, alert: Alert, now_s: float) -> None:
+        before = self.seen.get(alert.id)
+        now = SeenAlert(
+            id=alert.id,
+            devices=frozenset({alert.dev_eui, *alert.peers}),
+            kinds=frozenset({alert.kind}),
+            cause=alert.cause,
+            time_s=now_s,
+            channels=frozenset(part.channel for part in alert.reason),
+        )
+        self.seen[alert.id] = now if before is None else now.after(before)
+
+    def judged(self) -> Judgement:
         """Return the faults that have begun with what became of them, and the false alarms."""
-        return judge(self.script.faults, self.seen, dict(self.euis), self.now_s)
+        return judge(self.script.faults, self.seen.values(), dict(self.euis), self.now_s)
 
     def summary(self) -> dict[str, object]:
         """Return the summary that `--json` prints."""
-        outcomes, false_alarms = self.judged()
+        judged = self.judged()
         return {
-            "faults": [_fault(outcome) for outcome in outcomes],
-            "false_alarms": false_alarms,
+            "faults": [_fault(outcome) for outcome in judged.outcomes],
+            "false_alarms": len(judged.false_alarms),
+            "unexplained": [_unexplained(alert) for alert in judged.false_alarms],
+            "days": round((self.now_s - self.script.start_s) / DAY_S, 2),
             "uplinks": self.uplinks,
         }
 
 
 def _fault(outcome: FaultOutcome) -> dict[str, object]:
+    alert, delay_s = outcome.alert, outcome.delay_s
     return {
         "kind": outcome.fault.kind,
         "device": outcome.dev_eui,
         "start": rfc3339(outcome.fault.start_s),
-        "detected": outcome.alert_id is not None,
-        "delay_s": None if outcome.delay_s is None else round(outcome.delay_s, 1),
-        "alert_id": outcome.alert_id,
+        "detected": alert is not None,
+        "delay_s": None if delay_s is None else round(delay_s, 1),
+        "alert_id": None if alert is None else alert.id,
+        "cause": None if alert is None else alert.cause,
+        "right_cause": outcome.right_cause,
+    }
+
+
+def _unexplained(alert: SeenAlert) -> dict[str, object]:
+    return {
+        "time": rfc3339(alert.time_s),
+        "devices": sorted(alert.devices),
+        "kinds": sorted(alert.kinds),
+        "cause": alert.cause,
+        "channels": sorted(alert.channels),
     }
 
 

@@ -160,7 +160,8 @@ def device_table(progress: Progress) -> Table:
 
 def summary_table(progress: Progress) -> RenderableType:
     """Return the scripted faults with what became of them, and the false alarms."""
-    outcomes, false_alarms = progress.judged()
+    judged = progress.judged()
+    outcomes = judged.outcomes
     table = Table(title="Scripted faults", title_justify="left", pad_edge=False, box=None)
     for column in ("Fault", "Device", "Began", "Found"):
         table.add_column(column, no_wrap=True)
@@ -172,9 +173,11 @@ def summary_table(progress: Progress) -> RenderableType:
         )
         fault = outcome.fault
         table.add_row(fault.kind, progress.titles[outcome.dev_eui], when(fault.start_s), found)
-    caught = sum(outcome.alert_id is not None for outcome in outcomes)
+    caught = sum(outcome.alert is not None for outcome in outcomes)
+    causes = sum(outcome.right_cause for outcome in outcomes)
     total = Text(
-        f"{caught} of {len(outcomes)} faults found, {false_alarms} false alarms, "
+        f"{caught} of {len(outcomes)} faults found, {causes} with the right cause, "
+        f"{len(judged.false_alarms)} false alarms, "
         f"{progress.uplinks} uplinks."
     )
     return Group(table, total) if outcomes else total

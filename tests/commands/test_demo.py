@@ -38,7 +38,7 @@ def test_json_alone_stands_on_standard_output() -> None:
     done = demo("--duration", "6", "--seed", "4", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert set(summary) == {"faults", "false_alarms", "uplinks"}
+    assert set(summary) == {"faults", "false_alarms", "unexplained", "days", "uplinks"}
     assert summary["uplinks"] > 50
     assert done.stdout.count("\n") == 1
 

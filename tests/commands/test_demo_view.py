@@ -132,7 +132,9 @@ def test_a_device_that_has_not_spoken_is_waited_for() -> None:
 def test_a_run_without_faults_is_summed_up_in_a_line() -> None:
     text = io.StringIO()
     Console(file=text, width=100).print(summary_table(progress()))
-    assert text.getvalue().strip() == "0 of 0 faults found, 0 false alarms, 0 uplinks."
+    assert text.getvalue().strip() == (
+        "0 of 0 faults found, 0 with the right cause, 0 false alarms, 0 uplinks."
+    )
 
 
 def test_times_are_the_farms_day_and_hour() -> None:

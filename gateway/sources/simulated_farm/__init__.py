@@ -9,16 +9,20 @@ a radio::
 
 from gateway.sources.simulated_farm.devices import APPLICATION_ID, DEVICES, Device
 from gateway.sources.simulated_farm.farm import START_S, Farm, FarmEvent
-from gateway.sources.simulated_farm.script import Fault, Outcome, Script, SeenAlert, judge
+from gateway.sources.simulated_farm.faults import Fault
+from gateway.sources.simulated_farm.judging import Judgement, Outcome, SeenAlert, judge
+from gateway.sources.simulated_farm.script import SCENARIO_DAYS, Script
 
 __all__ = [
     "APPLICATION_ID",
     "DEVICES",
+    "SCENARIO_DAYS",
     "START_S",
     "Device",
     "Farm",
     "FarmEvent",
     "Fault",
+    "Judgement",
     "Outcome",
     "Script",
     "SeenAlert",

@@ -19,7 +19,7 @@ from gateway.sources.simulated_farm.events import Event
 from gateway.sources.simulated_farm.faulty import FaultyProbe
 from gateway.sources.simulated_farm.payloads import Object, read_valve_command
 from gateway.sources.simulated_farm.radio import Hearing, Link
-from gateway.sources.simulated_farm.script import Script, write_script
+from gateway.sources.simulated_farm.script import SCENARIO_DAYS, Script, write_script
 from gateway.sources.simulated_farm.weather import DAY_S
 from gateway.sources.simulated_farm.world import World
 
@@ -64,8 +64,15 @@ class Farm:
     at or after the time of the event last given.
     """
 
-    def __init__(self, seed: int, start_s: float = START_S, *, encoding: Encoding = "json") -> None:
-        self.script: Script = write_script(seed, start_s)
+    def __init__(
+        self,
+        seed: int,
+        start_s: float = START_S,
+        *,
+        encoding: Encoding = "json",
+        days: float = SCENARIO_DAYS,
+    ) -> None:
+        self.script: Script = write_script(seed, start_s, days)
         self.devices: tuple[Device, ...] = DEVICES
         self.now_s = start_s
         self._start_s = start_s

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from gateway.sources.simulated_farm.devices import Measured
-from gateway.sources.simulated_farm.script import Fault
+from gateway.sources.simulated_farm.faults import Fault
 from gateway.sources.simulated_farm.weather import DAY_S
 
 SPIKES = 0.65

@@ -3,28 +3,19 @@
 The first four days hold only harmless things, so that a detector can learn: daily irrigation, two
 showers. Then faults come one after another while irrigation and rain go on. All times move a
 little with the seed.
-
-A fault counts as **detected** when an alert of one of its `alert_kinds`, with one of its `channels`
-among the reasons, begins on its device from `start_s` to `end_s + grace_s`. An alert on a device
-without a fault at the time is a **false alarm**, unless a fault physically reaches that device too
-(`also`). A cold night cools every thermometer outdoors and in the soil, the greenhouse a little,
-and its still air is quiet; a broken pipe wets both depths of its field and empties the tank, which
-the pump then refills. Coming back to normal is part of a fault, hence the grace. The air is cold
-for some hours before it freezes, hence `early_s`; what the cold has taken from the soil is still
-missing half a metre down a day and a half later, hence `linger_s`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
 from gateway.sources.simulated_farm.chance import stream
+from gateway.sources.simulated_farm.chapters import in_order, tank_fault, write_chapters
+from gateway.sources.simulated_farm.faults import Fault, PipeLeak, TankLeak
 from gateway.sources.simulated_farm.weather import DAY_S, HOUR_S, ColdNight, Rain, Weather
 
 SCENARIO_DAYS = 8.25
-GRACE_S = 12 * HOUR_S
 FROST_START_S = 5 * DAY_S + 16 * HOUR_S
 FROST_DEPTHS_C = (8.0, 9.5, 11.0, 13.0, 16.0)
 FROST_C = -2.0
@@ -35,64 +26,6 @@ STEP_S = 300.0
 SPIN_UP_S = 3 * DAY_S
 """Run before the start, so that soil and greenhouse have forgotten how they were set up."""
 
-MODEL_KINDS = ("spike", "stuck", "drift", "noise", "level", "rise", "fall", "leak", "dropout")
-"""What a model alert may be called: the shape is its guess, the device and time are what counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One scripted fault of one device.
-
-    `key` is the measured quantity that goes wrong ("*" for all), `size` the fault's own measure:
-    units per day of a drift, standard deviation of noise, height of spikes. `channels` is what the
-    gateway calls it, empty when the kind of alert says enough. `early_s` is how long
-    before the start the cause can already be seen, `linger_s` how long after the end elsewhere.
-    """
-
-    kind: str
-    device: str
-    key: str
-    start_s: float
-    end_s: float
-    size: float = 0.0
-    channels: tuple[str, ...] = ()
-    alert_kinds: tuple[str, ...] = MODEL_KINDS
-    also: tuple[str, ...] = ()
-    grace_s: float = GRACE_S
-    early_s: float = 0.0
-    linger_s: float = GRACE_S
-
-    def active(self, time_s: float) -> bool:
-        """Whether the fault acts at `time_s`."""
-        return self.start_s <= time_s < self.end_s
-
-
-@dataclass(frozen=True, slots=True)
-class PipeLeak:
-    """A cracked drip line: it wets the ground of a field without any irrigation."""
-
-    field: str
-    start_s: float
-    end_s: float
-    mm_h: float
-
-    def flows(self, time_s: float) -> bool:
-        """Whether water is lost at `time_s`."""
-        return self.start_s <= time_s < self.end_s
-
-
-@dataclass(frozen=True, slots=True)
-class TankLeak:
-    """A loose fitting below the tank's water line."""
-
-    start_s: float
-    end_s: float
-    l_h: float
-
-    def flows(self, time_s: float) -> bool:
-        """Whether water is lost at `time_s`."""
-        return self.start_s <= time_s < self.end_s
-
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -102,13 +35,13 @@ class Script:
     end_s: float
     rains: tuple[Rain, ...]
     cold_nights: tuple[ColdNight, ...]
-    pipe_leak: PipeLeak | None
-    tank_leak: TankLeak | None
+    pipe_leaks: tuple[PipeLeak, ...]
+    tank_leaks: tuple[TankLeak, ...]
     faults: tuple[Fault, ...]
 
 
-def write_script(seed: int, start_s: float) -> Script:
-    """Return the scenario of `seed` that begins at `start_s`."""
+def write_script(seed: int, start_s: float, days: float = SCENARIO_DAYS) -> Script:
+    """Return the scenario of `seed` that begins at `start_s`, with chapters up to `days`."""
     random = stream(seed, "script")
 
     def at(day: float, spread_h: float = 1.0) -> float:
@@ -123,7 +56,10 @@ def write_script(seed: int, start_s: float) -> Script:
             "noise", "greenhouse-co2", "co2", at(4.5), at(5.2), size=120.0,
             channels=("air.co2",),
         ),
-        Fault("silence", "south-air", "*", at(4.3), at(5.9), alert_kinds=("silence",)),
+        Fault(
+            "silence", "south-air", "*", at(4.3), at(5.9), alert_kinds=("silence",),
+            causes=("network", "sensor"),
+        ),
         Fault(
             "stuck", "orchard-soil-20", "*", at(4.7), at(6.7),
             channels=("soil.moisture", "soil.temperature", "soil.ec"),
@@ -138,10 +74,12 @@ def write_script(seed: int, start_s: float) -> Script:
         ),
         Fault(
             "leak", "south-soil-20", "water_SOIL", pipe.start_s, pipe.end_s,
-            channels=("soil.moisture", "soil.ec"), also=("south-soil-50", "tank", "pump"),
+            channels=("soil.moisture", "soil.ec"), causes=("actuator",),
+            also=("south-soil-50", "tank", "pump"),
         ),
         Fault(
             "frost", "weather", "temperature", below_s, above_s, alert_kinds=("frost",),
+            causes=("environment",),
             early_s=below_s - cold.start_s, linger_s=36 * HOUR_S,
             also=(
                 "south-air", "orchard-air", "yard-air", "greenhouse-climate", "greenhouse-co2",
@@ -149,19 +87,17 @@ def write_script(seed: int, start_s: float) -> Script:
                 "north-soil-50", "south-soil-50", "orchard-soil-50", "noise",
             ),
         ),
-        Fault(
-            "leak", "tank", "distance", tank.start_s, tank.end_s,
-            channels=("distance", "water.distance"), also=("pump",),
-        ),
+        tank_fault(tank),
     )  # fmt: skip
+    chapters = write_chapters(seed, start_s + SCENARIO_DAYS * DAY_S, start_s + days * DAY_S)
     return Script(
         start_s=start_s,
-        end_s=start_s + SCENARIO_DAYS * DAY_S,
+        end_s=start_s + max(days, SCENARIO_DAYS) * DAY_S,
         rains=rains,
         cold_nights=(cold,),
-        pipe_leak=pipe,
-        tank_leak=tank,
-        faults=tuple(sorted(faults, key=lambda fault: fault.start_s)),
+        pipe_leaks=(pipe, *chapters.pipe_leaks),
+        tank_leaks=(tank, *chapters.tank_leaks),
+        faults=in_order((*faults, *chapters.faults)),
     )
 
 
@@ -205,59 +141,3 @@ def _rains(random: Random, start_s: float) -> tuple[Rain, ...]:
         day += random.uniform(1.5, 5.0)
         scripted.append(shower(day, random.uniform(1.0, 6.0), random.uniform(0.8, 4.0)))
     return tuple(scripted)
-
-
-# --- how a run is judged ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SeenAlert:
-    """A `new` alert of the daemon: on which device, of what kind, when, and about what."""
-
-    id: str
-    dev_eui: str
-    kind: str
-    time_s: float
-    channels: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one fault; `delay_s` and `alert_id` are None when it was missed."""
-
-    fault: Fault
-    dev_eui: str
-    delay_s: float | None
-    alert_id: str | None
-
-
-def judge(
-    faults: Iterable[Fault], alerts: Iterable[SeenAlert], euis: dict[str, str], now_s: float
-) -> tuple[tuple[Outcome, ...], int]:
-    """Return the outcome of every fault that has begun by `now_s`, and the false alarms.
-
-    `euis` gives the DevEUI of each device name.
-    """
-    begun = [fault for fault in faults if fault.start_s <= now_s]
-    seen = sorted(alerts, key=lambda alert: (alert.time_s, alert.id))
-    outcomes = tuple(_outcome(fault, seen, euis[fault.device]) for fault in begun)
-    strays = [alert for alert in seen if not any(_explains(f, alert, euis) for f in begun)]
-    return outcomes, len(strays)
-
-
-def _outcome(fault: Fault, seen: list[SeenAlert], dev_eui: str) -> Outcome:
-    for alert in seen:
-        on_time = fault.start_s <= alert.time_s <= fault.end_s + fault.grace_s
-        named = alert.kind in fault.alert_kinds
-        named = named and (not fault.channels or not alert.channels.isdisjoint(fault.channels))
-        if alert.dev_eui == dev_eui and named and on_time:
-            return Outcome(fault, dev_eui, alert.time_s - fault.start_s, alert.id)
-    return Outcome(fault, dev_eui, None, None)
-
-
-def _explains(fault: Fault, alert: SeenAlert, euis: dict[str, str]) -> bool:
-    begins_s = fault.start_s - fault.early_s
-    if alert.dev_eui == euis[fault.device]:
-        return begins_s <= alert.time_s <= fault.end_s + fault.grace_s
-    reached = alert.dev_eui in {euis[name] for name in fault.also}
-    return reached and begins_s <= alert.time_s <= fault.end_s + fault.linger_s

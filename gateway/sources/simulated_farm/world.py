@@ -118,22 +118,23 @@ class World:
             name: valve.step(now, STEP_S, self._water[name].upper_pct)
             for name, valve in self.valves.items()
         }
-        leak = script.pipe_leak
         for name, water in self._water.items():
-            leaking = leak is not None and leak.field == name and leak.flows(now)
             water.step(
                 sky,
                 STEP_S,
                 irrigation_mm_h=IRRIGATION_MM_H if flows.get(name) else 0.0,
-                leak_mm_h=leak.mm_h if leak is not None and leaking else 0.0,
+                leak_mm_h=sum(
+                    leak.mm_h
+                    for leak in script.pipe_leaks
+                    if leak.field == name and leak.flows(now)
+                ),
             )
             self._heat[name].step(now, sky, STEP_S)
-        tank_leak = script.tank_leak
         self._tank.step(
             now,
             STEP_S,
             drawn_l_h=sum(flows.values()),
-            leak_l_h=tank_leak.l_h if tank_leak is not None and tank_leak.flows(now) else 0.0,
+            leak_l_h=sum(leak.l_h for leak in script.tank_leaks if leak.flows(now)),
         )
         self._greenhouse.step(sky, STEP_S)
         self._yard.step(now, sky, STEP_S)

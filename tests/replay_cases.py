@@ -1,0 +1,154 @@
+"""The cases of `tests/replay`: a folder each, read, relived by a gateway, and compared."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from chirpstack_events import up
+
+from gateway.commands.recording import Relived
+from gateway.config import load
+from gateway.types import Alert, Delivery, EventType, Severity
+
+CASES = Path(__file__).parent / "replay"
+RADIO = frozenset({"rssi", "snr"})
+DECODED_S = 0.3
+"""How long the network server takes from the air to the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One alert as it began, with the hour of the case in which it was told."""
+
+    hour: float
+    alert: Alert
+
+    def __str__(self) -> str:
+        """Return what a person needs to look into it."""
+        said = self.alert
+        return f"{self.hour:.1f} h {said.kind}/{said.cause}: {said.title} ({said.rule})"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Alerts that must be told (`after_h` to `before_h`), or may be (`allow`)."""
+
+    kinds: frozenset[str]
+    causes: frozenset[str]
+    at_most: int
+    devices: frozenset[str] = frozenset()
+    after_h: float = 0.0
+    before_h: float = float("inf")
+
+    def fits(self, told: Told) -> bool:
+        """Say whether an alert is one of these."""
+        alert = told.alert
+        who = {alert.dev_eui, *alert.peers}
+        return (
+            alert.kind in self.kinds
+            and alert.cause in self.causes
+            and (not self.devices or bool(who & self.devices))
+            and self.after_h <= told.hour <= self.before_h
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One folder: what is in `case.toml`, and the way to its uplinks."""
+
+    folder: Path
+    about: str
+    start_s: float
+    devices: Mapping[str, Mapping[str, str]]
+    expect: tuple[Wanted, ...]
+    allow: tuple[Wanted, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Case:
+        """Read a case; the names of its devices become DevEUIs."""
+        body = tomllib.loads((folder / "case.toml").read_text())
+        euis = {name: device["eui"] for name, device in body["devices"].items()}
+        return cls(
+            folder,
+            body["about"],
+            datetime.fromisoformat(body["start"]).timestamp(),
+            body["devices"],
+            tuple(_wanted(one, euis) for one in body.get("expect", ())),
+            tuple(_wanted(one, euis) for one in body.get("allow", ())),
+        )
+
+    def deliveries(self) -> Iterator[Delivery]:
+        """Yield the uplinks as the network server's broker would hand them over."""
+        counts = dict.fromkeys(self.devices, -1)
+        with (self.folder / "uplinks.csv").open() as file:
+            for row in csv.DictReader(file):
+                time_s = self.start_s + float(row.pop("minute")) * 60.0
+                name = row.pop("device")
+                counts[name] += 1
+                topic, payload = self._event(name, counts[name], time_s, row)
+                yield Delivery(
+                    source="chirpstack", topic=topic, payload=payload,
+                    received_s=time_s + DECODED_S, qos=1,
+                )  # fmt: skip
+
+    def _event(
+        self, name: str, count: int, time_s: float, row: Mapping[str, str]
+    ) -> tuple[str, bytes]:
+        values = {k: float(v) for k, v in row.items() if v and k not in RADIO}
+        topic, payload = up(self.devices[name]["eui"], count, time_s, values)
+        event = json.loads(payload)
+        profile = self.devices[name]["profile"]
+        event["deviceInfo"] |= {
+            "deviceName": name, "deviceProfileName": profile, "deviceProfileId": profile,
+        }  # fmt: skip
+        event["rxInfo"][0] |= {k: float(row[k]) for k in RADIO if row.get(k)}
+        return topic, json.dumps(event).encode()
+
+    async def told(self) -> list[Told]:
+        """Live through the case; return every alert that was told, info left out."""
+        async with Relived(load(self.folder / "settings.toml")) as gateway:
+            last_s = self.start_s
+            for item in self.deliveries():
+                await gateway.take(item)
+                last_s = item.received_s
+            await gateway.finish()
+            await gateway.wait_until(last_s + 300.0)
+            return [
+                Told((now_s - self.start_s) / 3600.0, event.alert)
+                for now_s, event in gateway.alerts
+                if event.event_type is EventType.NEW and event.alert.severity is not Severity.INFO
+            ]
+
+    def complaints(self, told: list[Told]) -> list[str]:
+        """Return what is missing, and what should not have been told."""
+        left, found = list(told), []
+        for wanted in (*self.expect, *self.allow):
+            fitting = [one for one in left if wanted.fits(one)]
+            if not fitting and wanted in self.expect:
+                found.append(f"missing: {sorted(wanted.kinds)} on {sorted(wanted.devices)}")
+            for one in fitting[: wanted.at_most]:
+                left.remove(one)
+        return found + [f"not expected: {one}" for one in left]
+
+
+def cases() -> list[Case]:
+    """Return every case there is."""
+    return [Case.read(path.parent) for path in sorted(CASES.glob("*/case.toml"))]
+
+
+def _wanted(body: Mapping[str, object], euis: Mapping[str, str]) -> Wanted:
+    devices = body.get("devices", [])
+    return Wanted(
+        kinds=frozenset(body["kinds"]),  # type: ignore[arg-type]
+        causes=frozenset(body["causes"]),  # type: ignore[arg-type]
+        at_most=int(str(body.get("at_most", 1))),
+        devices=frozenset(euis[name] for name in devices),  # type: ignore[attr-defined]
+        after_h=float(str(body.get("after_h", 0))),
+        before_h=float(str(body.get("before_h", "inf"))),
+    )
