@@ -16,9 +16,11 @@ from gateway.alerts import AlertEngine
 from gateway.config import Config
 from gateway.control import VERBS, DownlinkTracker
 from gateway.devices import Device, DeviceBook
+from gateway.explanation import Explainer
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
+from gateway.speech import say
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,
@@ -46,6 +48,7 @@ class Bulletin:
         devices: DeviceBook,
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
+        explainer: Explainer,
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
@@ -55,6 +58,7 @@ class Bulletin:
         self._devices = devices
         self._alerts = alerts
         self._downlinks = downlinks
+        self._explainer = explainer
         self._info = info
         self._health = health
         self._forecast_s: dict[DevEui, float] = {}
@@ -206,17 +210,32 @@ class Bulletin:
         body = payloads.response(data=reply.data, error=reply.error, transaction=transaction)
         return messages.response(self._topics, question.verb, body, question.properties)
 
+    def _chart(self, alert_id: Json) -> Json:
+        """Return an alert explained, with its chart; None where there is no such alert."""
+        alert = self._explainer.store.alert(str(alert_id)[:64])
+        if alert is None:
+            return None
+        return payloads.alert_chart(
+            alert.id, self._explainer.lines(alert), self._explainer.chart(alert)
+        )
+
     def _answer(self, question: Question) -> list[Message]:
         answers: Mapping[str, Callable[[], Json]] = {
             "info": lambda: dict(self._info()),
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
+            "alert/chart": lambda: self._chart(question.body.get("id")),
         }
         answer = answers.get(question.verb)
         known = ", ".join((*answers, "downlink", *sorted(VERBS)))
+        data, error = None, f"Unknown request {question.verb[:64]!r}; known: {known}."
+        if answer is not None:
+            data, error = answer(), ""
+        if data is None and not error:
+            error = say("There is no alert of this id.")
         body = payloads.response(
-            data=answer() if answer else None,
-            error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",
+            data=data,
+            error=error or None,
             transaction=question.body.get("transaction"),
         )
         return messages.response(self._topics, question.verb, body, question.properties)

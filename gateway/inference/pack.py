@@ -31,7 +31,9 @@ BUILTIN = Path(__file__).parent / "packs" / "base.zip"
 
 MODEL, GOLDEN, MANIFEST, SIGNATURE = "model.onnx", "golden.npz", "manifest.json", "signature"
 
-_PACK_BYTES = 256 * 2**20
+LARGEST_BYTES = 256 * 2**20
+"""No pack may be larger."""
+
 _UNPACKED_BYTES = 512 * 2**20
 _MANIFEST_BYTES = 2**20
 _SIGNATURE_BYTES = 4096
@@ -137,8 +139,8 @@ def _signature(archive: zipfile.ZipFile) -> bytes | None:
 def _content(path: Path) -> bytes:
     try:
         size = path.stat().st_size
-        if size > _PACK_BYTES:
-            limit = _PACK_BYTES // 2**20
+        if size > LARGEST_BYTES:
+            limit = LARGEST_BYTES // 2**20
             raise PackError(
                 "too_large", f"{path} has {size // 2**20} MB, over {limit} MB.", _BUILD_AGAIN
             )
