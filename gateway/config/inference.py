@@ -17,7 +17,8 @@ class InferenceConfig(Section):
 
     `pack` is a file, `small` or `tiny` for one that ships with the gateway, or "": the one that
     `models install` put into `packs`, else of the two that ship the one for this machine. A pack
-    that was installed is on trial for `trial_hours` (0: not at all). `trusted_keys` are the Ed25519 keys (base64) whose packs may be installed.
+    that was installed is on trial for `trial_hours` (0: not at all). `trusted_keys` are the
+    Ed25519 keys (base64) whose packs may be installed.
     `false_alarm_p` is the fused p-value below which one sample is abnormal; an alert needs
     `persistence` abnormal samples among the newest `persistence_of`. With `episodes_per_week`, how
     many false episodes the whole site may raise in a week, `false_alarm_p` is found from it.

@@ -26,8 +26,8 @@ def nearest(
 ) -> int | None:
     """Return where the most similar stretch ends: the index of the sample after it, and `lead` on.
 
-    `times_s`, `values`, `normal` [n] are the channel's past, oldest first. The stretch to be likened
-    ends `lead` samples before the end (what began to be abnormal is no part of it), and so the
+    `times_s`, `values`, `normal` [n] are the channel's past, oldest first. The stretch to be
+    likened ends `lead` samples before the end (what began to be abnormal is no part of it), so the
     result points to what came then when now the next sample came. None where nothing is like it.
     """
     end = len(values) - lead
@@ -36,7 +36,8 @@ def nearest(
         return None
     stretches = sliding_window_view(values[:end], length)
     newest, past = stretches[-1], stretches[:-length]  # those that do not overlap it
-    clean = sliding_window_view(normal, length + lead + 1).all(axis=1)[: len(past)]
+    bad = np.concatenate([[0], np.cumsum(~normal)])
+    clean = (bad[length + lead + 1 :] == bad[: -length - lead - 1])[: len(past)]
     spans = times_s[length - 1 : end] - times_s[: end - length + 1]
     usual = spans[: len(past)] <= _SPAN * max(float(spans[-1]), 1e-9)
     spread = float(values[:end].std())

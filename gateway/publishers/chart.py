@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from gateway.speech import say
 
+_SVG = "http://www.w3.org/2000/svg"
 Floats = npt.NDArray[np.float64]
 
 WIDTH, PANEL_HEIGHT = 760, 250
@@ -73,8 +75,7 @@ def svg(chart: Chart) -> str:
     """Draw the chart."""
     height = _HEAD + PANEL_HEIGHT * len(chart.panels) + 8
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-        f'viewBox="0 0 {WIDTH} {height}" role="img">',
+        f'<svg xmlns="{_SVG}" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
         f"<title>{escape(chart.title)}</title><style>{_STYLE}</style>",
         f'<text class="title" x="16" y="24">{escape(_short(chart.title, 96))}</text>',
     ]
@@ -92,7 +93,7 @@ def thinned(panel: Panel, most: int = _MOST_POINTS) -> Panel:
         return panel
     edges = np.linspace(0, count, most // 2 + 1).astype(int)
     keep: set[int] = set(np.flatnonzero(panel.anomalous)[:: max(1, count // most)].tolist())
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges.tolist()):
         part = panel.observed[begin:end]
         if np.isfinite(part).any():
             keep |= {begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))}
@@ -156,7 +157,7 @@ def _panel(panel: Panel, zone: tzinfo) -> Iterator[str]:
             f'<rect class="zone" x="{left:.1f}" y="{_TOP}" width="{max(right - left, 2.0):.1f}" '
             f'height="{_INNER_HEIGHT}"/>'
         )
-    for part in _runs(shown.times_s, np.isfinite(shown.expected).all(axis=1)):
+    for part in _runs(shown.times_s, np.isfinite(shown.expected[:, 0] + shown.expected[:, 2])):
         yield _band(scale, shown.times_s[part], shown.expected[part])
         yield _line(scale, shown.times_s[part], shown.expected[part, 1], "mid")
     for part in _runs(shown.times_s, np.isfinite(shown.observed)):
@@ -165,7 +166,8 @@ def _panel(panel: Panel, zone: tzinfo) -> Iterator[str]:
         shown.times_s[shown.anomalous], shown.observed[shown.anomalous], strict=True
     ):
         if math.isfinite(value):
-            yield f'<circle class="bad" cx="{scale.x(time_s):.1f}" cy="{scale.y(value):.1f}" r="3"/>'
+            x, y = scale.x(time_s), scale.y(value)
+            yield f'<circle class="bad" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
 
 
 def _legend() -> Iterator[str]:
@@ -187,7 +189,8 @@ def _values_axis(scale: _Scale, unit: str) -> Iterator[str]:
         label = f"{number * step + 0.0:.{decimals}f}"
         yield f'<text class="dim" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
     if unit:
-        yield f'<text class="dim" x="{_LEFT - 8}" y="{_TOP - 12}" text-anchor="end">{escape(unit)}</text>'
+        x, y = _LEFT - 8, _TOP - 12
+        yield f'<text class="dim" x="{x}" y="{y}" text-anchor="end">{escape(unit)}</text>'
 
 
 def _time_axis(scale: _Scale, zone: tzinfo) -> Iterator[str]:
