@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,8 +25,13 @@ from gateway.types import (
     Status,
 )
 
-SEARCHED = 2000
-"""Uplinks looked through for a like stretch: three weeks at a quarter of an hour, some 50 ms."""
+SEARCHED = 1000
+"""Uplinks looked through for a like stretch: ten days at a quarter of an hour, some 45 ms of x86."""
+
+MOST_AT_ONCE, AT_ONCE_S = 5, 60.0
+"""A storm that takes every device at the same time has better reasons than their histories."""
+
+DRAWN = 2000
 
 LEAD = 4
 """Samples before an alert that may be abnormal already: it takes some to be sure."""
@@ -40,12 +46,15 @@ class Explainer:
 
     store: Reader
     site: Site
+    searched_s: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_AT_ONCE))
 
     def nearest(self, dev_eui: DevEui, reason: Reason, first_s: float) -> Likeness | None:
         """Find when a channel was as it was before an alert, and all went well.
 
         None where too little is stored, or nothing is like it.
         """
+        if not self._may_search(first_s):
+            return None
         rows = self.store.history(dev_eui, SEARCHED, first_s)
         samples = _samples(rows, reason.channel)
         if len(samples) <= LEAD:
@@ -62,14 +71,23 @@ class Explainer:
         )  # fmt: skip
         return Likeness(reason.channel, time_s, value, said)
 
+    def _may_search(self, at_s: float) -> bool:
+        full = len(self.searched_s) == MOST_AT_ONCE
+        if full and abs(at_s - self.searched_s[0]) < AT_ONCE_S:
+            return False
+        self.searched_s.append(at_s)
+        return True
+
     def chart(self, alert: Alert) -> str:
         """Draw the channels of an alert from some hours before it on, as SVG."""
         over_s = alert.last_seen_s if alert.end_s is None else alert.end_s
         lasted_s = over_s - alert.first_seen_s
         end_s = over_s + max(_AFTER_SHARE * lasted_s, 3600.0)
-        rows = self.store.history(alert.dev_eui, SEARCHED, end_s)
+        rows = self.store.history(alert.dev_eui, DRAWN, end_s)
         begin_s = alert.first_seen_s - max(_BEFORE_S, lasted_s)
         rows = [row for row in rows if row.record.time_s >= begin_s]
+        if alert.end_s is None and rows:  # it goes on
+            over_s = max(over_s, rows[-1].record.time_s)
         panels = [
             _panel(rows, reason, (alert.first_seen_s, over_s))
             for reason in alert.reason[:_MOST_PANELS]

@@ -13,9 +13,9 @@ from typing import Any
 from gateway.inference.pack import BUILTIN
 
 
-def members() -> dict[str, bytes]:
-    """Return the built-in pack's files by name."""
-    with zipfile.ZipFile(BUILTIN) as archive:
+def members(path: Path = BUILTIN) -> dict[str, bytes]:
+    """Return a pack's files by name, the built-in one's unless another is given."""
+    with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -29,9 +29,15 @@ def changed_manifest(change: Callable[[dict[str, Any]], None]) -> dict[str, byte
 
 def replaced(name: str, content: bytes) -> dict[str, bytes]:
     """Return the built-in pack's files, one of them replaced and entered in the manifest."""
+    return replaced_in(members(), name, content)
+
+
+def replaced_in(files: dict[str, bytes], name: str, content: bytes) -> dict[str, bytes]:
+    """Return a pack's files, one of them replaced and entered in the manifest."""
+    manifest = json.loads(files["manifest.json"])
     entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    files = changed_manifest(lambda manifest: manifest["files"].update({name: entry}))
-    return files | {name: content}
+    manifest["files"][name] = entry
+    return files | {name: content, "manifest.json": json.dumps(manifest).encode()}
 
 
 def write(path: Path, files: dict[str, bytes]) -> Path:

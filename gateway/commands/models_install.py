@@ -29,7 +29,7 @@ class Check:
 
 
 def install(
-    source: str,
+    source: str | Path,
     config_path: Path | None,
     *,
     unsigned: bool = False,
@@ -49,7 +49,7 @@ def install(
     whole = load(config_path)
     config = whole.inference
     _switchable(config)
-    with fetched(source, config.packs, sha256) as file:
+    with fetched(str(source), config.packs, sha256) as file:
         pack = read_pack(file, None if unsigned else config.trusted_keys)
         model = open_model(pack)
         spent_ms = milliseconds(model, pack.golden)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -81,7 +82,8 @@ def stage(pack: Pack, folder: Path) -> Path:
         as_owner(part)
         part.replace(made)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise refusal(folder, error) from error
     return made
 

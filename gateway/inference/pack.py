@@ -180,7 +180,9 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         member = archive.getinfo(MANIFEST)
     except KeyError:
         raise PackError(
-            "no_manifest", f"The file is a zip, but holds no {MANIFEST}.", "Is it a model pack?"
+            "no_manifest",
+            f"The file is a zip, but holds no {MANIFEST}.",
+            "Is it a model pack? `lora-gateway models pack` makes one of a folder.",
         ) from None
     if member.file_size > _MANIFEST_BYTES:
         raise PackError("too_large", f"{MANIFEST} is over 1 MB.", _BUILD_AGAIN)

@@ -21,6 +21,7 @@ from gateway.config import InferenceConfig
 from gateway.inference.detector import Detector
 from gateway.inference.model import Model, Outputs
 from gateway.inference.proof import SLOWEST_MS
+from gateway.inference.session import first_line
 from gateway.inference.trial import Trial
 from gateway.speech import say
 from gateway.types import Channel, DevEui, FloatArray, Verdict, Warming, Window
@@ -63,7 +64,7 @@ class WatchedModel:
         try:
             outputs = self._model.run(values, mask, clock)
         except Exception as error:  # noqa: BLE001 - a stranger's graph may fail in any way
-            self.fail("error", say("It failed while it ran: {error}.", error=str(error)[:160]))
+            self.fail("error", say("It failed while it ran: {error}.", error=first_line(error)))
             return self.before.run(values, mask, clock)
         if not all(np.isfinite(part).all() for part in (outputs.quantiles, outputs.embedding)):
             self.fail("nan_output", say("What it foretold was no number."))

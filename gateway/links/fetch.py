@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gateway.errors import PackError
+from gateway.links.wording import ClosingSocket
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
@@ -140,7 +141,7 @@ class Fetch:
             raise PackError(
                 "too_large",
                 f"{self.url} has over {self.limit_bytes // MB} MB, more than a pack may have.",
-                "Is it the address of a model pack?",
+                "Check that it is the address of a model pack.",
             )
 
     def _keep_tag(self, tag: str) -> None:
@@ -235,8 +236,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    secured = urllib.request.HTTPSHandler(context=ssl.create_default_context())
-    return urllib.request.build_opener(secured, _Redirects())
+    context = ssl.create_default_context()
+    context.sslsocket_class = ClosingSocket
+    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Redirects())
 
 
 def _refused(url: str, code: int) -> PackError:

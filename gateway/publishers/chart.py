@@ -205,10 +205,10 @@ def _time_axis(scale: _Scale, zone: tzinfo) -> Iterator[str]:
         yield f'<path class="rule" d="M{x:.1f} {_TOP}v{_INNER_HEIGHT + 4}"/>'
         y = _TOP + _INNER_HEIGHT + 18
         yield f'<text class="dim" x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>'
-    first = datetime.fromtimestamp(scale.begin_s, zone)
+    y, first = _TOP + _INNER_HEIGHT + 18, datetime.fromtimestamp(scale.begin_s, zone)
+    yield f'<text class="dim" x="{_LEFT - 8}" y="{y}" text-anchor="end">{first:%Z}</text>'
     if step_s < _DAY_S and f"{first:%Y-%m-%d}" == last:  # nowhere else does it say which day
-        y = _TOP + _INNER_HEIGHT + 29
-        yield f'<text class="dim" x="{_LEFT}" y="{y}">{first:%Y-%m-%d}</text>'
+        yield f'<text class="dim" x="{_LEFT}" y="{y + 11}">{first:%Y-%m-%d}</text>'
 
 
 def _ticks(begin_s: float, end_s: float, step_s: int, zone: tzinfo) -> Iterator[float]:

@@ -10,6 +10,9 @@ import pytest
 from gateway.commands import models
 from gateway.errors import PackError
 from gateway.inference import BUILTIN
+from gateway.inference.sizes import SHIPPED
+
+TINY = SHIPPED["tiny"]
 
 
 def settings_file(folder: Path, pack: Path) -> Path:
@@ -25,10 +28,12 @@ def test_the_pack_in_use_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = json.loads(capsys.readouterr().out)
     assert [(row["path"], row["active"]) for row in rows] == [
         (str(BUILTIN), False),
+        (str(TINY), False),
         (str(mine), True),
     ]
+    assert rows[2]["why"] == "In use: `inference.pack` names it."
     assert models.list_packs(settings_file(tmp_path, mine), as_json=False) == 0
-    assert capsys.readouterr().out.splitlines()[1].startswith("* ")
+    assert capsys.readouterr().out.splitlines()[2].startswith("* ")
 
 
 def test_the_shipped_pack_is_good_and_timed_here(capsys: pytest.CaptureFixture[str]) -> None:
