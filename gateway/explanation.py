@@ -26,7 +26,7 @@ from gateway.types import (
 )
 
 SEARCHED = 1000
-"""Uplinks looked through for a like stretch: ten days at a quarter of an hour, some 45 ms of x86."""
+"""Uplinks looked through for a like stretch: ten days at a quarter of an hour, about 45 ms."""
 
 MOST_AT_ONCE, AT_ONCE_S = 5, 60.0
 """A storm that takes every device at the same time has better reasons than their histories."""

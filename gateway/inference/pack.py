@@ -40,6 +40,7 @@ _SIGNATURE_BYTES = 4096
 _MEMBERS = 64
 _ZIP_BEGINS, _ZIP_ENDS, _ZIP_TAIL = b"PK\x03\x04", b"PK\x05\x06", 65557
 _GET_AGAIN = "Get the file again, or keep the pack that is installed."
+_NO_PACK = "Is it a model pack? `lora-gateway models pack` makes one of a folder."
 _BUILD_AGAIN = "Build the pack again with `models/`."
 
 
@@ -182,7 +183,7 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         raise PackError(
             "no_manifest",
             f"The file is a zip, but holds no {MANIFEST}.",
-            "Is it a model pack? `lora-gateway models pack` makes one of a folder.",
+            _NO_PACK,
         ) from None
     if member.file_size > _MANIFEST_BYTES:
         raise PackError("too_large", f"{MANIFEST} is over 1 MB.", _BUILD_AGAIN)

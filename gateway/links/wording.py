@@ -75,6 +75,7 @@ class ClosingSocket(ssl.SSLSocket):
     """Closes itself when the handshake fails: paho leaves that to the garbage collector."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
+        """Shake hands, see ssl; a socket on which that failed is closed."""
         try:
             super().do_handshake(block)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):

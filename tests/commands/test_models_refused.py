@@ -180,9 +180,10 @@ class Terminal:
     def refused(self, *words: str, **more: str) -> str:
         """Run `lora-gateway models …`, which fails; return what it says."""
         arguments = ["models", *words, "--config", str(self.config(**more))]
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as left:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["lora-gateway", *arguments])
-            main()
+            with pytest.raises(SystemExit) as left:
+                main()
         printed = self.capsys.readouterr()
         assert left.value.code == 1
         assert printed.out == ""

@@ -1,4 +1,4 @@
-"""A file comes over HTTPS whole or with a plain reason, from servers that do all they should not."""
+"""A file comes over HTTPS whole or with a plain reason, whatever the server does."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has gone is none of ours."""
+        """Say nothing of a client that has gone."""
 
 
 @contextmanager
