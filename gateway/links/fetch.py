@@ -99,6 +99,8 @@ class Fetch:
                 self._take(response, have)
         except urllib.error.HTTPError as error:
             with error:
+                if error.headers.get("Content-Range", "") == f"bytes */{have}":
+                    return self.part  # there is no more of it than has come
                 if error.code == _NOT_SATISFIABLE and have:
                     self.forget()
                     raise _Interrupted("the file has changed on the server") from error
@@ -231,7 +233,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        secure(newurl)
+        try:
+            secure(newurl)
+        except PackError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -265,7 +271,9 @@ def _unreachable(url: str, why: object) -> Exception:
         )
     if isinstance(why, TimeoutError | ConnectionResetError):
         return _Interrupted(str(why) or "no answer in time")
-    said = "its name is not known" if isinstance(why, socket.gaierror) else str(why)
+    said = (why.strerror if isinstance(why, OSError) else None) or str(why)
+    if isinstance(why, socket.gaierror):
+        said = "its name is not known"
     return PackError(
         "no_network",
         f"{host} cannot be reached: {said}.",

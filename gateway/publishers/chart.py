@@ -196,16 +196,17 @@ def _values_axis(scale: _Scale, unit: str) -> Iterator[str]:
 def _time_axis(scale: _Scale, zone: tzinfo) -> Iterator[str]:
     span_s = scale.end_s - scale.begin_s
     step_s = next((s for s in _STEPS_S if span_s / s <= _MOST_LABELS), _STEPS_S[-1])
-    last = ""
+    first = datetime.fromtimestamp(scale.begin_s, zone)
+    last = f"{first:%Y-%m-%d}"
     for time_s in _ticks(scale.begin_s, scale.end_s, step_s, zone):
         local = datetime.fromtimestamp(time_s, zone)
         day = f"{local:%Y-%m-%d}"
-        text = day if step_s >= _DAY_S or (last and day != last) else f"{local:%H:%M}"
+        text = day if step_s >= _DAY_S or day != last else f"{local:%H:%M}"
         last, x = day, scale.x(time_s)
         yield f'<path class="rule" d="M{x:.1f} {_TOP}v{_INNER_HEIGHT + 4}"/>'
         y = _TOP + _INNER_HEIGHT + 18
         yield f'<text class="dim" x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>'
-    y, first = _TOP + _INNER_HEIGHT + 18, datetime.fromtimestamp(scale.begin_s, zone)
+    y = _TOP + _INNER_HEIGHT + 18
     yield f'<text class="dim" x="{_LEFT - 8}" y="{y}" text-anchor="end">{first:%Z}</text>'
     if step_s < _DAY_S and f"{first:%Y-%m-%d}" == last:  # nowhere else does it say which day
         yield f'<text class="dim" x="{_LEFT}" y="{y + 11}">{first:%Y-%m-%d}</text>'

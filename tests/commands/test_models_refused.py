@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import resource
 import subprocess
@@ -19,29 +18,9 @@ from onnx_bytes import OnnxFile, floats, node, tensor
 
 from gateway.cli import main
 from gateway.commands import models_sign
-from gateway.inference import BUILTIN, read_pack
+from gateway.inference import BUILTIN
 
 MB = 2**20
-
-
-def arrays(**changes: np.ndarray) -> bytes:
-    """Return golden windows with some arrays changed."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **{**read_pack(BUILTIN).golden, **changes})
-    return buffer.getvalue()
-
-
-def zeros() -> bytes:
-    """Return golden windows of a model that answers zeros."""
-    golden = read_pack(BUILTIN).golden
-    names = ("quantiles", "reconstruction", "embedding")
-    return arrays(**{name: np.zeros_like(golden[name]) for name in names})
-
-
-def with_graph(graph: OnnxFile) -> dict[str, bytes]:
-    """Return a pack around a graph written by hand, right in all but the graph."""
-    files = packs.replaced("model.onnx", graph.content())
-    return packs.replaced_in(files, "golden.npz", zeros())
 
 
 def manifest(**changes: object) -> dict[str, bytes]:
@@ -135,24 +114,24 @@ BROKEN: dict[str, tuple[Callable[[], Files | bytes], str]] = {
     "output": (lambda: without("outputs", "embedding"), "it has no output 'embedding'"),
     "shape": (lambda: entry("inputs", "clock", shape=["B", 3]), "'clock' has shape ['B', 3]"),
     "golden": (lambda: packs.replaced("golden.npz", b"none"), "golden.npz cannot be used"),
-    "wrong": (lambda: packs.replaced("golden.npz", zeros()), "differ from the golden ones"),
+    "wrong": (lambda: packs.replaced("golden.npz", packs.zeros()), "differ from the golden ones"),
     "no onnx": (lambda: packs.replaced("model.onnx", b"no graph"), "not an ONNX file"),
-    "graph's opset": (lambda: with_graph(OnnxFile(opset=50)), "needs opset 50"),
+    "graph's opset": (lambda: packs.around(OnnxFile(opset=50)), "needs opset 50"),
     "graph's input": (
-        lambda: with_graph(OnnxFile({"values": (512,), "mask": (512,)})),
+        lambda: packs.around(OnnxFile({"values": (512,), "mask": (512,)})),
         "graph has no input 'clock'",
     ),
     "graph's shape": (
-        lambda: with_graph(OnnxFile({"values": (512,), "mask": (512,), "clock": (3,)})),
+        lambda: packs.around(OnnxFile({"values": (512,), "mask": (512,), "clock": (3,)})),
         "the manifest says otherwise",
     ),
-    "external": (lambda: with_graph(outside()), "weights in a file outside itself"),
-    "operator": (lambda: with_graph(stranger()), "operators that this runtime lacks: acme.Evil"),
-    "loading": (lambda: with_graph(OnnxFile(seed="nobody")), "cannot load the model"),
-    "running": (lambda: with_graph(not_to_be_run()), "loads but does not run"),
-    "nan": (lambda: with_graph(nan()), "are not numbers (NaN or infinite)"),
-    "slow": (lambda: with_graph(slow()), "over 25 ms. Use a smaller pack"),
-    "useless": (lambda: with_graph(OnnxFile()), "On known windows its forecasts err"),
+    "external": (lambda: packs.around(outside()), "weights in a file outside itself"),
+    "operator": (lambda: packs.around(stranger()), "operators that this runtime lacks: acme.Evil"),
+    "loading": (lambda: packs.around(OnnxFile(seed="nobody")), "cannot load the model"),
+    "running": (lambda: packs.around(not_to_be_run()), "loads but does not run"),
+    "nan": (lambda: packs.around(nan()), "are not numbers (NaN or infinite)"),
+    "slow": (lambda: packs.around(slow()), "over 25 ms. Use a smaller pack"),
+    "useless": (lambda: packs.around(OnnxFile()), "On known windows its forecasts err"),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""When was a channel as it was before now, and normal?"""
+"""It is found when a channel was as it was before now, and normal."""
 
 from __future__ import annotations
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from web_servers import Handler, Server, serving
 
 from gateway.errors import PackError
 from gateway.links.fetch import Fetch, check_sha256, secure
@@ -24,56 +22,6 @@ pytestmark = pytest.mark.network
 
 CONTENT = bytes(range(256)) * 2000
 LIMIT = 2 * len(CONTENT)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Hands each request to the test's own function, and notes what range was asked for."""
-
-    def do_GET(self) -> None:
-        server = self.server
-        assert isinstance(server, Server)
-        server.ranges.append(self.headers.get("Range", ""))
-        server.answer(self)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
-    def give(self, body: bytes, status: int = 200, **headers: str) -> None:
-        """Send a body; a `Content_Length` given may lie."""
-        told = {"Content_Length": str(len(body)), **headers}
-        self.send_response(status)
-        for name, value in told.items():
-            if value:
-                self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class Server(ThreadingHTTPServer):
-    """A server on loopback; `ranges` are the Range headers of the requests so far."""
-
-    daemon_threads = True
-
-    def __init__(self, answer: Callable[[Handler], None]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = answer
-        self.ranges: list[str] = []
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that has gone."""
-
-
-@contextmanager
-def serving(answer: Callable[[Handler], None]) -> Iterator[Server]:
-    server = Server(answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def fetch(server: Server, folder: Path, path: str = "/pack.zip", **more: object) -> Fetch:
@@ -208,7 +156,7 @@ def test_nobody_there_is_said_with_the_host(tmp_path: Path) -> None:
 
 
 def test_a_server_that_hangs_up_at_once_is_tried_again(tmp_path: Path) -> None:
-    with serving(lambda handler: handler.connection.close()) as server:
+    with serving(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)) as server:
         assert reason(fetch(server, tmp_path)) == "interrupted"
         assert len(server.ranges) == 4
 
