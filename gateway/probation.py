@@ -25,7 +25,7 @@ LASTED_S = 600.0
 
 _HOUR_S = 3600.0
 _DAY_S = 86400.0
-_REMEMBERED_S = 7 * _DAY_S
+_REMEMBERED_S = _DAY_S
 
 
 class Probation:

@@ -84,13 +84,13 @@ class Comparison(BaseModel):
         if ratio is not None and ratio > WORSE:
             return say(
                 "Its forecasts err {ratio:.1f} times as much as those of the pack before it, on "
-                "{samples} samples of {channels} channels.",
+                "{samples} samples of {channels} channel(s).",
                 ratio=ratio, samples=self.samples, channels=len(self.channels),
             )  # fmt: skip
         if new > _TIMES_EPISODES * old + _MORE_EPISODES:
             return say(
                 "It raises {new} alarms where the pack before it raises {old}, on {samples} "
-                "samples of {channels} channels.",
+                "samples of {channels} channel(s).",
                 new=new, old=old, samples=self.samples, channels=len(self.channels),
             )  # fmt: skip
         return ""

@@ -34,7 +34,7 @@ def test_equal_forecasts_compare_as_one() -> None:
 
 def test_forecasts_that_err_more_are_complained_of_in_figures() -> None:
     worse = compared(3.0, 0.3)
-    assert "samples of 1 channels" in worse.complaint()
+    assert "samples of 1 channel(s)" in worse.complaint()
     assert compared(0.3, 3.0).complaint() == ""
     assert worse.figures()["samples"] == 200
 
