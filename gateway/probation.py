@@ -46,8 +46,8 @@ class Probation:
     def before_loading(self, now_s: float) -> None:
         """Count this start; go back to the pack before when too many ended early."""
         record = trial.read(self._config.packs)
-        running = self._config.pack == "" and self._is_current(record)
-        if record.trial is None or not running:
+        wanted = self._config.trial_hours and not self._config.pack
+        if record.trial is None or not wanted or not self._is_current(record):
             return
         record.trial.starts += 1
         if record.trial.starts > trial.MOST_STARTS:
@@ -70,11 +70,17 @@ class Probation:
         record, hours = trial.read(self._config.packs), self._config.trial_hours
         if not hours or record.trial is None or record.trial.pack != path.name or self._config.pack:
             return None
-        new = load_model(path)
+        try:
+            new = load_model(path)
+        except PackError as error:
+            self._roll_back(path.name, error.reason, error.detail, now_s)
+            raise
         try:
             before = load_model(installed.candidates(self._config)[1])
         except PackError as error:
             self._telemetry.trouble("no_pack_to_compare_with", error)
+            record.trial.starts = 0  # there is nothing to go back to
+            self._write(record)
             return None
         if record.trial.began_s is None:
             record.trial.began_s = now_s

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import sys
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -69,7 +68,7 @@ def _local(url: str) -> Path:
         raise PackError(
             "insecure_url", f"{url} lies on another machine.", "Write file:/// and the whole path."
         )
-    return Path(urllib.request.url2pathname(parts.path))
+    return Path(urllib.parse.unquote(parts.path))
 
 
 def _fetch(url: str, folder: Path) -> Fetch:

@@ -66,7 +66,8 @@ class WatchedModel:
         except Exception as error:  # noqa: BLE001 - a stranger's graph may fail in any way
             self.fail("error", say("It failed while it ran: {error}.", error=first_line(error)))
             return self.before.run(values, mask, clock)
-        if not all(np.isfinite(part).all() for part in (outputs.quantiles, outputs.embedding)):
+        made = (outputs.quantiles, outputs.reconstruction, outputs.embedding)
+        if not all(np.isfinite(part).all() for part in made):
             self.fail("nan_output", say("What it foretold was no number."))
             return self.before.run(values, mask, clock)
         self._time(len(values), time.thread_time() - began)

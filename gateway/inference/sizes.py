@@ -142,6 +142,7 @@ def _keep(folder: Path, choice: Choice) -> None:
     part = folder / f".{_KEPT}.new"
     try:
         folder.mkdir(exist_ok=True)
+        as_owner(folder)
         part.write_text(choice.model_dump_json(indent=1) + "\n", encoding="utf-8")
         as_owner(part)
         part.replace(folder / _KEPT)

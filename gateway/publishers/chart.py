@@ -30,7 +30,10 @@ _MOST_POINTS = 700
 
 _GAP_STEPS = 4.0
 _STEPS_S = (60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000)
-_MOST_LABELS = 9
+_MOST_LABELS = 10
+_WIDEST = 0.4
+"""How far the band may stretch the scale, in ranges of what was observed."""
+
 _DAY_S = 86400
 
 _STYLE = """
@@ -134,12 +137,12 @@ class _Scale:
 
 
 def _within(expected: Floats, observed: Floats) -> Floats:
-    """Return the band where it is not so wide that it would flatten what was observed."""
+    """Cut the band where it is so wide that it would flatten what was observed."""
     seen = observed[np.isfinite(observed)]
-    if not seen.size:
+    reach = _WIDEST * float(np.ptp(seen)) if seen.size else 0.0
+    if reach <= 0.0:
         return expected
-    middle, reach = float(np.median(seen)), 3.0 * float(np.ptp(seen)) or np.inf
-    return np.where(np.abs(expected - middle) <= reach, expected, np.nan)
+    return np.clip(expected, seen.min() - reach, seen.max() + reach)
 
 
 def _panel(panel: Panel, zone: tzinfo) -> Iterator[str]:

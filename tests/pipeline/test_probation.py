@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,14 +13,18 @@ import model_packs as packs
 import numpy as np
 import pytest
 from chirpstack_events import eui, up
+from daemon_in_memory import running
 from gateways import NOW_S, Bench, settings
+from jsonschema import Draft202012Validator
 from onnx_bytes import OnnxFile
 
+from gateway.app import HEALTH_S
 from gateway.commands import models_canary, models_install
 from gateway.config import Config
 from gateway.inference import BUILTIN, active, load_model, read_pack, trial
 from gateway.inference.installed import CURRENT, stage, switch, target
 from gateway.inference.session import OnnxModel
+from gateway.publishers.contract import schema
 
 EUI = eui(1)
 STEP_S = 900.0
@@ -29,7 +35,7 @@ NOISE = np.random.default_rng(7).normal(0, 0.2, 1000)
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     return settings(
-        inference={"packs": str(tmp_path / "packs"), "pack": ""},
+        inference={"packs": str(tmp_path / "packs")},
         store={"path": str(tmp_path / "gateway.db")},
     )
 
@@ -124,6 +130,17 @@ async def test_a_pack_with_which_the_gateway_never_lasts_goes_at_the_fourth_star
     assert active(config.inference) == BUILTIN
 
 
+async def test_a_pack_that_was_damaged_on_the_card_goes_at_once(
+    config: Config, tmp_path: Path
+) -> None:
+    made = good(config, tmp_path)
+    made.write_bytes(made.read_bytes()[:9000])
+    async with started(config) as bench:
+        assert bench.assembly.model_name == read_pack(BUILTIN).identity
+        assert "breaks off" in bench.assembly.probation.trouble
+    assert active(config.inference) == BUILTIN
+
+
 async def test_a_gateway_that_is_asked_to_stop_has_not_crashed(
     config: Config, tmp_path: Path
 ) -> None:
@@ -144,8 +161,9 @@ async def test_a_replay_and_a_pack_without_a_trial_change_nothing(
     assert record.trial is not None
     assert record.trial.starts == 0
     without = config.inference.model_copy(update={"trial_hours": 0.0})
-    async with started(config.model_copy(update={"inference": without})) as bench:
-        assert bench.assembly.probation.health()["trial"] is None
+    for start in range(5):
+        async with started(config.model_copy(update={"inference": without}), start) as bench:
+            assert bench.assembly.probation.health()["trial"] is None
     assert target(config.inference.packs, CURRENT) == made
 
 
@@ -168,3 +186,31 @@ async def test_history_in_the_store_refuses_a_pack_before_it_is_installed(
         config.store.path,
     )
     assert "times as much as those of the pack before it, on 156 samples" in compared.complaint()
+
+
+@pytest.mark.slow
+async def test_the_daemon_goes_back_while_it_runs_and_tells_everybody(
+    config: Config, tmp_path: Path
+) -> None:
+    useless(config, tmp_path)
+    alerts = config.alerts.model_copy(update={"late_after_s": 1e7})
+    async with running(config.model_copy(update={"alerts": alerts})) as farm:
+        begin_s = time.time() - 220 * STEP_S
+        for at in range(220):
+            value = round(20 + 6 * math.sin(at * 2 * math.pi / 96) + NOISE[at], 2)
+            farm.say(*up(EUI, at, begin_s + at * STEP_S, {"temperature": value}))
+        shipped = read_pack(BUILTIN).identity
+        told: list[str] = []
+        for _ in range(6):  # the trial is looked at every 15 s
+            await asyncio.sleep(HEALTH_S / 2)
+            told = [info["model"] for info in farm.heard("lora-gateway/bridge/info")]
+            if told[-1] == shipped:
+                break
+        assert told[0] != shipped
+        assert told[-1] == shipped
+        await farm.until(
+            lambda: farm.heard("lora-gateway/bridge/health")[-1]["model"]["rolled_back"]
+        )
+        health = farm.heard("lora-gateway/bridge/health")[-1]
+        assert health["status"] == "degraded"
+        Draft202012Validator(schema("bridge_health")).validate(health)
