@@ -16,6 +16,7 @@ from gateway.alerts import AlertEngine
 from gateway.config import Config
 from gateway.control import VERBS, DownlinkTracker
 from gateway.devices import Device, DeviceBook
+from gateway.errors import BadInput
 from gateway.explanation import Explainer
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
@@ -211,10 +212,17 @@ class Bulletin:
         return messages.response(self._topics, question.verb, body, question.properties)
 
     def _chart(self, alert_id: Json) -> Json:
-        """Return an alert explained, with its chart; None where there is no such alert."""
+        """Return an alert explained, with its chart.
+
+        Raises
+        ------
+        BadInput
+            `unknown_alert`.
+
+        """
         alert = self._explainer.store.alert(str(alert_id)[:64])
         if alert is None:
-            return None
+            raise BadInput("unknown_alert", say("There is no alert of this id."))
         return payloads.alert_chart(
             alert.id, self._explainer.lines(alert), self._explainer.chart(alert)
         )
@@ -228,15 +236,14 @@ class Bulletin:
         }
         answer = answers.get(question.verb)
         known = ", ".join((*answers, "downlink", *sorted(VERBS)))
-        data, error = None, f"Unknown request {question.verb[:64]!r}; known: {known}."
-        if answer is not None:
-            data, error = answer(), ""
-        if data is None and not error:
-            error = say("There is no alert of this id.")
+        data: Json = None
+        error = None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}."
+        try:
+            data = answer() if answer else None
+        except BadInput as refusal:
+            error = refusal.detail
         body = payloads.response(
-            data=data,
-            error=error or None,
-            transaction=question.body.get("transaction"),
+            data=data, error=error, transaction=question.body.get("transaction")
         )
         return messages.response(self._topics, question.verb, body, question.properties)
 
