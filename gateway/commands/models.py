@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.codecs import format_rfc3339
 from gateway.config import InferenceConfig, load
 from gateway.errors import PackError
 from gateway.inference import active, load_model, read_pack, trial
@@ -98,12 +98,16 @@ def _trial(pack: str, record: Record) -> str:
     if record.trial is not None and record.trial.pack == pack:
         if record.trial.began_s is None:
             return say("  on trial from the next start on")
-        since = format_rfc3339(record.trial.began_s)
+        since = _day(record.trial.began_s)
         return say("  on trial since {time}", time=since)
     ending = record.ending(pack)
     if ending is None:
         return ""
-    when = format_rfc3339(ending.time_s)
+    when = _day(ending.time_s)
     if not ending.reason:
         return say("  passed its trial {time}", time=when)
     return say("  rolled back {time}: {detail}", time=when, detail=ending.detail)
+
+
+def _day(time_s: float) -> str:
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC"

@@ -103,7 +103,11 @@ def rollback(config_path: Path | None, *, as_json: bool = False) -> int:
         trial.give_up(config.packs)
     except OSError as error:
         raise refusal(config.packs, error) from error
-    _tell({"active": str(back)}, f"{back} is in use again after a restart.", as_json)
+    said = f"{back} is in use again after a restart."
+    failed = trial.read(config.packs).ending(back.name)
+    if failed is not None and failed.reason:
+        said += f"\nIt was rolled back by itself before: {failed.detail}"
+    _tell({"active": str(back)}, said, as_json)
     return 0
 
 
