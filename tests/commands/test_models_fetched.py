@@ -8,6 +8,7 @@ from pathlib import Path
 
 import model_packs as packs
 import pytest
+from full_disks import files_of_at_most
 from web_servers import Handler, serving
 
 from gateway.commands import models_install
@@ -98,3 +99,32 @@ def test_a_file_address_is_a_file(settings: Path, tmp_path: Path) -> None:
     with pytest.raises(PackError) as caught:
         models_install.install("file://elsewhere/made.zip", settings, unsigned=True)
     assert caught.value.reason == "insecure_url"
+
+
+def test_a_disk_that_fills_up_while_it_comes_is_said_and_left_as_it_was(
+    settings: Path, tmp_path: Path
+) -> None:
+    body = content(tmp_path)
+    with serving(lambda handler: handler.give(body, ETag='"9"')) as server:
+        url = f"http://127.0.0.1:{server.server_port}/pack.zip"
+        with files_of_at_most(200_000), pytest.raises(PackError) as caught:
+            models_install.install(url, settings, unsigned=True)
+    assert caught.value.reason == "not_enough_disk"
+    assert leftovers(settings) == []
+
+
+def test_a_proxy_of_the_environment_is_asked(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = content(tmp_path)
+    asked: list[str] = []
+
+    def proxy(handler: Handler) -> None:
+        asked.append(handler.path)
+        handler.give(body)
+
+    with serving(proxy) as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        models_install.install("http://localhost:9/pack.zip", settings, unsigned=True)
+    assert asked == ["http://localhost:9/pack.zip"]

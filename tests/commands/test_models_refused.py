@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import model_packs as packs
 import numpy as np
 import pytest
+from full_disks import files_of_at_most
 from onnx_bytes import OnnxFile, floats, node, tensor
 
 from gateway.cli import main
@@ -261,17 +260,6 @@ def test_a_folder_that_cannot_be_written_is_named(terminal: Terminal) -> None:
     said = terminal.refused("install", "--unsigned", str(file))
     assert f"{terminal.packs} cannot be written" in said
     assert "Try with sudo" in said
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Let this process write no longer file: the disk is full after so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_fills_up_while_the_pack_is_copied_leaves_no_half_of_it(
