@@ -28,7 +28,9 @@ from gateway.errors import PackError
 from gateway.links.wording import ClosingSocket
 
 TIMEOUT_S = 30.0
-ATTEMPTS = 4
+ATTEMPTS, MOST_ATTEMPTS = 4, 200
+"""Tries in a row that bring nothing, and all in all."""
+
 PAUSE_S = 2.0
 CHUNK = 64 * 1024
 MB = 2**20
@@ -70,21 +72,23 @@ class Fetch:
 
         """
         secure(self.url)
-        for attempt in range(ATTEMPTS):
+        idle = 0
+        for _ in range(MOST_ATTEMPTS):
             before = self._size()
             try:
                 return self._once()
             except _Interrupted as error:
-                if attempt == ATTEMPTS - 1 and self._size() == before:
-                    raise self._given_up(error) from error
+                idle = 0 if self._size() > before else idle + 1
                 last = error
-            self.pause(PAUSE_S * 2**attempt)
+            if idle == ATTEMPTS:
+                break
+            self.pause(PAUSE_S * 2**idle)
         raise self._given_up(last)
 
     def _given_up(self, error: Exception) -> PackError:
         return PackError(
             "interrupted",
-            f"The download broke off {ATTEMPTS} times: {error}.",
+            f"The download broke off and does not go on: {error}.",
             f"{self._size() / MB:.1f} MB are here: the same command goes on from there."
             if self._tag.exists()
             else "Try again where the line is better.",

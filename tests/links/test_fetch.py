@@ -63,6 +63,12 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(tmp_path: Path) -> None:
         assert server.ranges == ["", "bytes=200000-", "bytes=400000-"]
 
 
+def test_a_line_that_breaks_all_the_time_gets_there(tmp_path: Path) -> None:
+    with serving(lambda handler: ranged(handler, 40_000)) as server:
+        assert fetch(server, tmp_path).run().read_bytes() == CONTENT
+        assert len(server.ranges) == 13
+
+
 def test_a_later_run_goes_on_from_what_an_earlier_one_left(tmp_path: Path) -> None:
     with serving(lambda handler: ranged(handler, 0 if handler.headers.get("Range") else 90)) as bad:
         assert reason(fetch(bad, tmp_path)) == "interrupted"
