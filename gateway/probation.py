@@ -23,6 +23,12 @@ SAVE_S = 600.0
 LASTED_S = 600.0
 """With a pack that has run so long, a crash is nothing that it does at every start."""
 
+LONGEST_TICK_S = 60.0
+"""More than this between two looks is no time that the pack has run: a clock was set."""
+
+_PASSING = frozenset({"not_enough_memory", "not_readable"})
+"""Reasons that lie with the machine at that moment, not with the pack."""
+
 _HOUR_S = 3600.0
 _DAY_S = 86400.0
 _REMEMBERED_S = _DAY_S
@@ -35,7 +41,7 @@ class Probation:
         self._config = config
         self._telemetry = telemetry
         self._detector: OnTrial | None = None
-        self._started_s = self._saved_s = now_s
+        self._started_s = self._saved_s = self._ticked_s = now_s
         self._last = self._newest_failure(now_s)
 
     @property
@@ -73,7 +79,8 @@ class Probation:
         try:
             new = load_model(path)
         except PackError as error:
-            self._roll_back(path.name, error.reason, error.detail, now_s)
+            if error.reason not in _PASSING:
+                self._roll_back(path.name, error.reason, error.detail, now_s)
             raise
         try:
             before = load_model(installed.candidates(self._config)[1])
@@ -97,10 +104,11 @@ class Probation:
         if self._detector is None:
             return False
         watched = self._detector.watched_model
-        ran_s = now_s - (watched.trial.began_s or now_s)
+        watched.trial.ran_s += min(max(now_s - self._ticked_s, 0.0), LONGEST_TICK_S)
+        self._ticked_s = now_s
         if watched.reason:
             self._roll_back(watched.trial.pack, watched.reason, watched.detail, now_s)
-        elif ran_s >= self._config.trial_hours * _HOUR_S:
+        elif watched.trial.ran_s >= self._config.trial_hours * _HOUR_S:
             self._end(Ending(pack=watched.trial.pack, time_s=now_s))
             self._telemetry.pack_kept(watched.trial.pack, watched.trial.compared.figures())
         else:

@@ -24,12 +24,13 @@ _FILE = "trial.json"
 class Trial(BaseModel):
     """A pack on trial. `began_s` is None until the gateway has started with it.
 
-    `starts` counts the starts since it last ran for a while; `windows` were judged in
-    `spent_s` of processor time.
+    `ran_s` is how long it has been at work: what a clock jumps over does not count. `starts` counts
+    the starts since it last ran for a while; `windows` were judged in `spent_s` of processor time.
     """
 
     pack: str
     began_s: float | None = None
+    ran_s: float = 0.0
     starts: Annotated[int, Field(ge=0)] = 0
     windows: int = 0
     spent_s: float = 0.0
