@@ -94,7 +94,7 @@ async def run_app(
     store = store or Store.open(
         config.store.path, config.store, quarantine_rows=config.limits.quarantine_rows
     )
-    assembly = assemble(config, clock=clock or SystemClock(), store=store)
+    assembly = assemble(config, clock=clock or SystemClock(), store=store, live=True)
     if assembled is not None:
         assembled(assembly)
     daemon = Daemon(assembly, systemd or Systemd({}), on_outcome, make_link, make_port)
@@ -119,6 +119,7 @@ class Daemon:
         config = assembly.config
         self._make_link = make_link
         self._assembly = assembly
+        self._model_name = assembly.model_name
         self._systemd = systemd
         self._on_outcome = on_outcome
         self._started_s = assembly.clock.now_s()
@@ -128,6 +129,7 @@ class Daemon:
             devices=assembly.stages.devices,
             alerts=assembly.alerts,
             downlinks=assembly.downlinks,
+            explainer=assembly.explainer,
             version=__version__,
             info=self._info,
             health=self._health,
@@ -204,6 +206,7 @@ class Daemon:
                 async with asyncio.timeout(CLOSE_S):
                     await self._pipeline.close()
             await self._publisher.flush(FLUSH_S)
+            self._assembly.probation.save()
             await _end(rest[1:])
         if self._api is not None:
             await self._api.close()
@@ -297,8 +300,19 @@ class Daemon:
     async def _report_health(self) -> None:
         while True:
             await asyncio.sleep(HEALTH_S)
+            self._attend_trial()
             self._publisher.offer([self._bulletin.health()], 0)
             give_back_memory()
+
+    def _attend_trial(self) -> None:
+        """Move the trial of a new pack on, and tell at once when it ended."""
+        assembly, judging = self._assembly, self._assembly.probation.model_name()
+        if not assembly.probation.tick(assembly.clock.now_s()):
+            return
+        self._model_name = judging
+        assembly.alerts.judged_by(judging)
+        topics = Topics(assembly.config.mqtt.base)
+        self._publisher.offer([messages.bridge_info(topics, self._info())], 0)
 
     async def _prune(self) -> None:
         while True:
@@ -357,7 +371,7 @@ class Daemon:
             site=config.site.name,
             started_s=self._started_s,
             sources=[*([CHIRPSTACK] if config.chirpstack.enabled else []), *self._radios.names()],
-            model=self._assembly.model_name or None,
+            model=self._model_name or None,
             settings=config.public(),
         )
 
@@ -365,7 +379,8 @@ class Daemon:
         telemetry, store = self._assembly.telemetry, self._assembly.store
         config, network = self._assembly.config, self._assembly.network
         now_s = self._assembly.clock.now_s()
-        degraded = self._pipeline.degraded or self._assembly.model_trouble
+        probation = self._assembly.probation
+        degraded = self._pipeline.degraded or self._assembly.model_trouble or probation.trouble
         return payloads.bridge_health(
             time_s=now_s,
             status="degraded" if degraded else "ok",
@@ -381,6 +396,7 @@ class Daemon:
                     "recent": [dict(item) for item in telemetry.recent],
                 },
                 "codecs": self._codecs(now_s),
+                "model": {"pack": self._model_name or None, **probation.health()},
                 "sources": self._sources(),
                 "network": dict(network.health(now_s)) if config.radios else None,
                 "server_codecs": dict(self._feed.health()) if self._feed is not None else None,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.agronomy.site import Site
 from gateway.alerts import AlertEngine
 from gateway.codecs import (
     Assignments,
@@ -19,9 +20,11 @@ from gateway.codecs import (
 from gateway.config import Config
 from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
 from gateway.errors import BadInput, PackError, StoreError
+from gateway.explanation import Explainer
 from gateway.inference import Detector, candidates, load_model
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
+from gateway.probation import Probation
 from gateway.radios import radios_of
 from gateway.requests import Requests
 from gateway.stages import Stages
@@ -56,6 +59,8 @@ class Assembly:
     network: NetworkServer
     model_name: str
     model_trouble: str
+    probation: Probation
+    explainer: Explainer
 
     def summary(self) -> dict[str, object]:
         """Return what was counted, as `replay` prints it."""
@@ -73,14 +78,25 @@ class Assembly:
 
 
 def assemble(
-    config: Config, *, clock: Clock, store: Store, scripts: ScriptEngine | None = None
+    config: Config,
+    *,
+    clock: Clock,
+    store: Store,
+    scripts: ScriptEngine | None = None,
+    live: bool = False,
 ) -> Assembly:
-    """Build the parts between the wires and restore their state from the store."""
+    """Build the parts between the wires and restore their state from the store.
+
+    `live` is the daemon, in which a new pack is on trial; a replay is none.
+    """
     telemetry = Telemetry()
+    probation = Probation(config.inference, telemetry, clock.now_s())
     codecs = CodecLibrary(config.codecs, scripts or ScriptProcess(), telemetry.codec_said)
     assignments = Assignments(config, codecs)
     payloads = PayloadDecoder(config.codecs, codecs, assignments)
-    detector, model_name, model_trouble = _detector(config, telemetry)
+    detector, model_name, model_trouble = _detector(
+        config, telemetry, probation if live else None, clock.now_s()
+    )
     catalogue = _catalogue(config, store)
     downlinks = DownlinkTracker(config.downlink, catalogue.proof)
     downlinks.restore(store.open_downlinks())
@@ -100,7 +116,8 @@ def assemble(
         authority=authority,
         serves=network.serves,
     )
-    alerts = AlertEngine(config, model_name)
+    explainer = Explainer(store, Site.of(config.agronomy))
+    alerts = AlertEngine(config, model_name, explainer.nearest)
     stages = Stages(
         config,
         clock=clock,
@@ -123,6 +140,7 @@ def assemble(
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
         codecs, assignments, payloads, network, model_name, model_trouble,
+        probation, explainer,
     )  # fmt: skip
 
 
@@ -189,7 +207,9 @@ def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:
     return lambda delivery: decode(delivery.topic, delivery.payload, delivery.received_s)
 
 
-def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, str, str]:
+def _detector(
+    config: Config, telemetry: Telemetry, probation: Probation | None, now_s: float
+) -> tuple[Detector | None, str, str]:
     """Open the model; for a pack that does not load, the one before it or the shipped one serves.
 
     Returns the detector, the model's name, and what is wrong with the pack that should serve.
@@ -197,12 +217,15 @@ def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, st
     trouble = ""
     if not config.inference.enabled:
         return None, "", "no model"
+    if probation is not None:
+        probation.before_loading(now_s)
     for path in candidates(config.inference):
         try:
-            model = load_model(path)
+            watched = probation.detector(path, now_s) if probation is not None else None
+            detector = watched or Detector(load_model(path), config.inference)
         except PackError as error:
             telemetry.trouble("model_pack_unusable", error)
             trouble = trouble or f"The model pack {path.name} cannot be used: {error}"
         else:
-            return Detector(model, config.inference), model.name, trouble
+            return detector, detector.model.name, trouble
     return None, "", trouble

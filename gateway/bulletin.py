@@ -16,9 +16,12 @@ from gateway.alerts import AlertEngine
 from gateway.config import Config
 from gateway.control import VERBS, DownlinkTracker
 from gateway.devices import Device, DeviceBook
+from gateway.errors import BadInput
+from gateway.explanation import Explainer
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
+from gateway.speech import say
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,
@@ -46,6 +49,7 @@ class Bulletin:
         devices: DeviceBook,
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
+        explainer: Explainer,
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
@@ -55,6 +59,7 @@ class Bulletin:
         self._devices = devices
         self._alerts = alerts
         self._downlinks = downlinks
+        self._explainer = explainer
         self._info = info
         self._health = health
         self._forecast_s: dict[DevEui, float] = {}
@@ -206,18 +211,39 @@ class Bulletin:
         body = payloads.response(data=reply.data, error=reply.error, transaction=transaction)
         return messages.response(self._topics, question.verb, body, question.properties)
 
+    def _chart(self, alert_id: Json) -> Json:
+        """Return an alert explained, with its chart.
+
+        Raises
+        ------
+        BadInput
+            `unknown_alert`.
+
+        """
+        alert = self._explainer.store.alert(str(alert_id)[:64])
+        if alert is None:
+            raise BadInput("unknown_alert", say("There is no alert of this id."))
+        return payloads.alert_chart(
+            alert.id, self._explainer.lines(alert), self._explainer.chart(alert)
+        )
+
     def _answer(self, question: Question) -> list[Message]:
         answers: Mapping[str, Callable[[], Json]] = {
             "info": lambda: dict(self._info()),
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
+            "alert/chart": lambda: self._chart(question.body.get("id")),
         }
         answer = answers.get(question.verb)
         known = ", ".join((*answers, "downlink", *sorted(VERBS)))
+        data: Json = None
+        error = None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}."
+        try:
+            data = answer() if answer else None
+        except BadInput as refusal:
+            error = refusal.detail
         body = payloads.response(
-            data=answer() if answer else None,
-            error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",
-            transaction=question.body.get("transaction"),
+            data=data, error=error, transaction=question.body.get("transaction")
         )
         return messages.response(self._topics, question.verb, body, question.properties)
 

@@ -153,6 +153,16 @@ class Telemetry:
 
         return passed_over
 
+    def pack_kept(self, pack: str, figures: Mapping[str, object]) -> None:
+        """Log that a new pack has passed its trial."""
+        self.log.info("model_pack_kept", pack=pack, **figures)
+
+    def pack_rolled_back(self, pack: str, reason: str, detail: str) -> None:
+        """Log that a new pack failed its trial, and show it in health."""
+        self.last_error = detail
+        self.counts["packs_rolled_back"] += 1
+        self.log.error("model_pack_rolled_back", pack=pack, reason=reason, detail=detail)
+
     def trouble(self, event: str, error: Exception) -> None:
         """Log an expected failure that life goes on after, and show it in health."""
         self.last_error = f"{event}: {error}"

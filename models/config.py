@@ -71,12 +71,14 @@ class Config:
 
 
 _SHAPE = Shape()
+_TINY = Shape(width=48, layers=2, hidden=96)
 
 CONFIGS = {
     config.name: config
     for config in (
-        Config("tiny", Shape(width=32, layers=1, hidden=64), 30, 16, synthetic=256, real=0),
+        Config("trial", Shape(width=32, layers=1, hidden=64), 30, 16, synthetic=256, real=0),
         Config("quick", _SHAPE, 1_000, synthetic=8_000, real=8_000),
         Config("small", _SHAPE, 32_000),
+        Config("tiny", _TINY, 40_000, peak_rate=3e-3, seconds=1320.0),
     )
 }

@@ -30,6 +30,13 @@ FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 FORMAT = 1
 
 
+NAMES = {"small": "base"}
+"""What the pack of a configuration is called, where it is not called as that."""
+
+MEMORY_MB = 40
+"""What the largest takes beside the runtime, at batch 64."""
+
+
 def linear_sizes(shape: Shape) -> list[tuple[int, int]]:
     """Return the sizes [K, N] of the weights inside the blocks, the ones worth 8 bits."""
     w, h = shape.width, shape.hidden
@@ -124,7 +131,7 @@ def manifest(
     training = {key: record[key] for key in ("config", "seed", "data", "commit", "seconds")}
     return {
         "format": FORMAT,
-        "name": "base",
+        "name": NAMES.get(training["config"]["name"], training["config"]["name"]),
         "version": version,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "licence": "MIT",
@@ -133,7 +140,7 @@ def manifest(
             for name, content in files.items()
         },
         "model": described(model, shape),
-        "needs": {"onnxruntime": "1.20", "opset": OPSET, "memory_mb": 40},
+        "needs": {"onnxruntime": "1.20", "opset": OPSET, "memory_mb": MEMORY_MB},
         "training": training,
     }
 

@@ -52,10 +52,17 @@ def delivery(
 class Bench:
     """The stages and a store on one bench; time is that of the newest delivery."""
 
-    def __init__(self, config: Config, path: Path | None = None, *, start_s: float = NOW_S) -> None:
+    def __init__(
+        self,
+        config: Config,
+        path: Path | None = None,
+        *,
+        start_s: float = NOW_S,
+        live: bool = False,
+    ) -> None:
         self.clock = EventClock(start_s)
         self.store = Store.open(path, config.store)
-        self.assembly = assemble(config, clock=self.clock, store=self.store)
+        self.assembly = assemble(config, clock=self.clock, store=self.store, live=live)
         self.telemetry = self.assembly.telemetry
 
     async def take(self, *deliveries: Delivery) -> Outcome:

@@ -15,7 +15,7 @@ from gateway.alerts.rules.link import RULE as LINK_RULE
 from gateway.alerts.rules.link import SITE_RULE as LINK_SITE_RULE
 from gateway.alerts.rules.link import LinkRule
 from gateway.alerts.rules.model import RULE as MODEL_RULE
-from gateway.alerts.rules.model import ModelRule
+from gateway.alerts.rules.model import FindLike, ModelRule
 from gateway.alerts.rules.silence import RULE as SILENCE_RULE
 from gateway.alerts.rules.silence import SITE_RULE, SilenceRule
 from gateway.alerts.rules.thresholds import PHYSICAL, ThresholdRule, limits_of
@@ -40,7 +40,9 @@ class AlertEngine:
 
     """
 
-    def __init__(self, config: Config, model_name: str = "") -> None:
+    def __init__(
+        self, config: Config, model_name: str = "", find_like: FindLike | None = None
+    ) -> None:
         for rule in config.alerts.threshold:
             if rule.name in _RESERVED:
                 raise ConfigError(
@@ -54,7 +56,7 @@ class AlertEngine:
         self._link = LinkRule(self._book, config.alerts.link, config.site.name)
         limits = (*limits_of(config.alerts.threshold), *PHYSICAL, *DERIVED_LIMITS)
         self._thresholds = ThresholdRule(self._book, limits)
-        self._model = ModelRule(self._book, self._water, model_name)
+        self._model = ModelRule(self._book, self._water, model_name, find_like or (lambda *_: None))
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._orphans: list[Alert] = []
 
@@ -88,6 +90,10 @@ class AlertEngine:
         events += self._link.consider(device, readings)
         units = {reading.channel: reading.unit for reading in readings}
         return events + self._model.consider(device, verdicts, units, now_s)
+
+    def judged_by(self, model_name: str) -> None:
+        """Name the model in alerts that begin from now on."""
+        self._model.model_name = model_name
 
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn how a device is usually heard from a stored uplink; give its oldest first."""

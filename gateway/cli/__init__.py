@@ -242,13 +242,27 @@ def audit(
 
 
 @app.command()
+def explain(
+    alert_id: Annotated[str, typer.Argument(help="Id of an alert; of an open one, its beginning.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Draw a chart (SVG).")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why an alert was raised: observed against expected, and when it was like this before."""
+    from gateway.commands import explain as command
+
+    raise SystemExit(command.run(alert_id, config_path(config), out, as_json=as_json))
+
+
+@app.command()
 def backtest(
     file: Annotated[Path, typer.Argument(help="CSV with a time column and one per channel.")],
     *,
     out: Annotated[Path, typer.Option(help="Where to write the scores (CSV).")],
     time: TimeColumn = None,
     columns: Columns = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw a picture (PNG).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture: .svg, or .png.")] = None,
     config: ConfigFile = None,
 ) -> None:
     """Judge recorded series as the daemon would have, sample by sample."""

@@ -18,7 +18,7 @@ models = typer.Typer(
 
 @models.command("list")
 def models_list(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Show the model pack in use and the one that ships with the gateway."""
+    """Show the model packs: those that ship, the installed, which is in use and why."""
     from gateway.commands import models as command
 
     raise SystemExit(command.list_packs(config, as_json=as_json))
@@ -39,18 +39,25 @@ def models_verify(
 
 @models.command("install")
 def models_install(
-    file: Annotated[Path, typer.Argument(help="A pack.")],
+    source: Annotated[
+        str, typer.Argument(help="A pack: a file, or an https:// address.", metavar="FILE|URL")
+    ],
     config: ConfigFile = None,
     *,
+    sha256: Annotated[
+        str, typer.Option("--sha256", help="Its SHA-256, as its maker told it by another way.")
+    ] = "",
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Install it though no trusted key signed it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a pack and take it into use; the one before is kept for `rollback`."""
+    """Check a pack and take it into use, on trial; the one before is kept for `rollback`."""
     from gateway.commands import models_install as command
 
-    raise SystemExit(command.install(file, config, unsigned=unsigned, as_json=as_json))
+    raise SystemExit(
+        command.install(source, config, unsigned=unsigned, sha256=sha256, as_json=as_json)
+    )
 
 
 @models.command("rollback")

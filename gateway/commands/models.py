@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.config import load
+from gateway.config import InferenceConfig, load
 from gateway.errors import PackError
-from gateway.inference import BUILTIN, active, load_model, read_pack
+from gateway.inference import active, load_model, read_pack, trial
 from gateway.inference.proof import milliseconds
+from gateway.inference.sizes import SHIPPED, Choice, settle
+from gateway.inference.trial import Record
+from gateway.speech import say
 
 
 def list_packs(config_path: Path | None, *, as_json: bool) -> int:
-    """Print the built-in pack, the installed and the configured one; the one in use is marked.
+    """Print the packs that ship, the installed and the configured one; the one in use is marked.
 
-    One that cannot be read is listed with what is wrong.
+    One that cannot be read is listed with what is wrong; below stands why this one is in use, and
+    what became of packs on trial.
     """
     config = load(config_path).inference
-    used = active(config)
+    choice = settle(config.packs)
+    used, record = active(config), trial.read(config.packs)
     kept = sorted(config.packs.glob("*.zip")) if config.packs.is_dir() else []
-    chosen = [Path(config.pack)] if config.pack else []
-    rows = [_row(path, active=path == used) for path in dict.fromkeys([BUILTIN, *kept, *chosen])]
+    chosen = [] if config.pack in {"", *SHIPPED} else [Path(config.pack)]
+    paths = dict.fromkeys([*SHIPPED.values(), *kept, *chosen])
+    rows = [_row(path, active=path == used, record=record) for path in paths]
+    why = _why(config, used, choice)
     if as_json:
-        print(json.dumps(rows))
-    else:
         for row in rows:
-            print("{mark} {name} {version}  {bytes} bytes  {path}{trouble}".format(**row))
+            row["why"] = why if row["active"] else ""
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        print("{mark} {name} {version}  {bytes} bytes  {path}{trouble}{trial}".format(**row))
+    print(why)
     return 0
+
+
+def _why(config: InferenceConfig, used: Path, choice: Choice) -> str:
+    if config.pack:
+        return say("In use: `inference.pack` names it.")
+    if used not in SHIPPED.values():
+        return say("In use: it was installed.")
+    return say("In use: {size}, chosen for this machine. {why}", size=choice.size, why=choice.why)
 
 
 def verify(file: Path | None, config_path: Path | None, *, as_json: bool) -> int:
@@ -56,7 +75,7 @@ def verify_pack(path: Path) -> Mapping[str, object]:
     }
 
 
-def _row(path: Path, *, active: bool) -> dict[str, object]:
+def _row(path: Path, *, active: bool, record: Record) -> dict[str, object]:
     row: dict[str, object] = {
         "mark": "*" if active else " ",
         "active": active,
@@ -65,9 +84,30 @@ def _row(path: Path, *, active: bool) -> dict[str, object]:
         "bytes": path.stat().st_size if path.exists() else 0,
         "path": str(path),
         "trouble": "",
+        "trial": _trial(path.name, record),
     }
     try:
         manifest = read_pack(path).manifest
     except PackError as error:
         return row | {"trouble": f"  ({error.reason})"}
     return row | {"name": manifest.name, "version": manifest.version}
+
+
+def _trial(pack: str, record: Record) -> str:
+    """Say how a pack stands or fared; "" for one that was never on trial."""
+    if record.trial is not None and record.trial.pack == pack:
+        if record.trial.began_s is None:
+            return say("  on trial from the next start on")
+        since = _day(record.trial.began_s)
+        return say("  on trial since {time}", time=since)
+    ending = record.ending(pack)
+    if ending is None:
+        return ""
+    when = _day(ending.time_s)
+    if not ending.reason:
+        return say("  passed its trial {time}", time=when)
+    return say("  rolled back {time}: {detail}", time=when, detail=ending.detail)
+
+
+def _day(time_s: float) -> str:
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC"

@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from gateway.commands.models_canary import canary
+from gateway.commands.models_fetch import fetched
 from gateway.config import InferenceConfig, load
 from gateway.errors import PackError
-from gateway.inference import Model, active
-from gateway.inference.installed import roll_back, stage, switch
-from gateway.inference.pack import BUILTIN, Pack, open_model, read_pack
+from gateway.inference import active, trial
+from gateway.inference.installed import refusal, roll_back, stage, switch
+from gateway.inference.pack import Pack, open_model, read_pack
 from gateway.inference.proof import fast_enough, milliseconds
-from gateway.inference.session import INPUTS
-
-_WORSE = 1.25
-"""A canary whose quantile loss on the golden windows of the pack in use is this much larger."""
+from gateway.inference.sizes import SHIPPED, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +29,16 @@ class Check:
 
 
 def install(
-    file: Path, config_path: Path | None, *, unsigned: bool = False, as_json: bool = False
+    source: str | Path,
+    config_path: Path | None,
+    *,
+    unsigned: bool = False,
+    sha256: str = "",
+    as_json: bool = False,
 ) -> int:
-    """Check `file`, stage it and switch to it; nothing changes unless every check passes.
+    """Check the pack at `source` (a file or a URL), stage it and switch to it.
+
+    Nothing changes unless every check passes. The daemon then has the pack on trial.
 
     Raises
     ------
@@ -42,65 +46,52 @@ def install(
         Whatever is wrong, with its remedy.
 
     """
-    config = load(config_path).inference
+    whole = load(config_path)
+    config = whole.inference
     _switchable(config)
-    pack = read_pack(file, None if unsigned else config.trusted_keys)
-    model = open_model(pack)
-    spent_ms = milliseconds(model, pack.golden)
-    fast_enough(spent_ms)
-    canary(model, config)
-    made = stage(pack, config.packs)
+    with fetched(str(source), config.packs, sha256) as file:
+        pack = read_pack(file, None if unsigned else config.trusted_keys)
+        model = open_model(pack)
+        spent_ms = milliseconds(model, pack.golden)
+        fast_enough(spent_ms)
+        compared = canary(model, whole)
+        made = stage(pack, config.packs)
     open_model(read_pack(made))  # what was copied, not what was read before
     switch(config.packs, made)
+    _put_on_trial(config.packs, made)
     facts = {
         "installed": str(made),
         "model": pack.identity,
         "version": pack.manifest.version,
         "signed_by": pack.signer,
         "ms_per_window": round(spent_ms, 3),
+        "canary": compared,
+        "trial_hours": config.trial_hours,
     }
-    _tell(facts, f"{pack.identity} is installed; the gateway uses it after a restart.", as_json)
+    _tell(facts, _installed(pack, compared, config), as_json)
     return 0
 
 
-def canary(model: Model, config: InferenceConfig) -> None:
-    """Let a new model forecast what the pack in use was proved on, next to the one in use.
-
-    Raises
-    ------
-    PackError
-        `canary_failed`: it foretells what is then seen much worse than the one in use.
-
-    """
-    try:
-        pack = read_pack(active(config))
-        present = open_model(pack)
-    except PackError:
-        return  # what does not load is no measure
-    ours, theirs = _loss(model, pack), _loss(present, pack)
-    if ours > _WORSE * theirs:
-        raise PackError(
-            "canary_failed",
-            f"On known windows its forecasts err {ours / theirs:.1f} times as much as those of the "
-            "pack in use.",
-            "Keep the pack that is installed; `lora-gateway backtest` compares them on your data.",
+def _installed(pack: Pack, compared: dict[str, object], config: InferenceConfig) -> str:
+    said = [f"{pack.identity} is installed; the gateway uses it after a restart."]
+    if compared["samples"]:
+        said.append(
+            "On {samples} stored samples its errors are {error_ratio} times those of the pack "
+            "before.".format(**compared)
         )
+    if config.trial_hours:
+        said.append(
+            f"It is on trial for {config.trial_hours:g} hours: should it misbehave, the one before "
+            "is taken back."
+        )
+    return "\n".join(said)
 
 
-def _loss(model: Model, pack: Pack) -> float:
-    """Return the mean error of the median on the golden windows' own newest 96 slots."""
-    values, mask, clock = (pack.golden[name] for name in INPUTS)
-    ahead = model.horizon
-    past, seen = np.zeros_like(values), np.zeros_like(mask)
-    past[:, ahead:], seen[:, ahead:] = values[:, :-ahead], mask[:, :-ahead]
-    before = clock.copy()
-    before[:, 0] = (before[:, 0] - ahead * before[:, 1]) % 1.0
-    enough = (seen.sum(axis=1) >= ahead) & (mask[:, -ahead:].sum(axis=1) > 0)
-    made = model.run(past[enough], seen[enough], before[enough]).quantiles
-    middle = made[:, :, made.shape[2] // 2]
-    truth, known = values[enough, -ahead:], mask[enough, -ahead:]
-    spread = np.abs(past[enough]).max(axis=1, keepdims=True) + 1e-9
-    return float((np.abs(middle - truth) / spread * known).sum() / max(known.sum(), 1.0) + 1e-6)
+def _put_on_trial(folder: Path, made: Path) -> None:
+    try:
+        trial.begin(folder, made)
+    except OSError as error:
+        raise refusal(folder, error) from error
 
 
 def rollback(config_path: Path | None, *, as_json: bool = False) -> int:
@@ -108,7 +99,15 @@ def rollback(config_path: Path | None, *, as_json: bool = False) -> int:
     config = load(config_path).inference
     _switchable(config)
     back = roll_back(config.packs)
-    _tell({"active": str(back)}, f"{back} is in use again after a restart.", as_json)
+    try:
+        trial.give_up(config.packs)
+    except OSError as error:
+        raise refusal(config.packs, error) from error
+    said = f"{back} is in use again after a restart."
+    failed = trial.read(config.packs).ending(back.name)
+    if failed is not None and failed.reason:
+        said += f"\nIt was rolled back by itself before: {failed.detail}"
+    _tell({"active": str(back)}, said, as_json)
     return 0
 
 
@@ -116,8 +115,8 @@ def doctor(file: Path | None, config_path: Path | None, *, as_json: bool = False
     """Go through the checks of a pack in order; exit status 1 when one fails."""
     config = load(config_path).inference
     path = file or active(config)
-    trusted = None if path == BUILTIN else config.trusted_keys
-    checks = list(examine(path, trusted))
+    trusted = None if path in SHIPPED.values() else config.trusted_keys
+    checks = [*examine(path, trusted), *([] if file else [_choice(config)])]
     if as_json:
         print(json.dumps([{"check": c.name, "ok": c.ok, "said": c.said, "remedy": c.remedy}
                           for c in checks]))  # fmt: skip
@@ -153,6 +152,12 @@ def examine(path: Path, trusted: tuple[str, ...] | None) -> Iterator[Check]:
     if first.ok:
         yield _check("signature", signed)
         yield _check("works here", right)
+
+
+def _choice(config: InferenceConfig) -> Check:
+    """Say which of the packs that ship is for this machine; no fault either way."""
+    choice = settle(config.packs)
+    return Check(f"size for this machine: {choice.size}", ok=True, said=choice.why)
 
 
 def _check(name: str, work: Callable[[], str]) -> Check:

@@ -16,8 +16,17 @@ def run(config_path: Path | None) -> int:
     """Run until stopped; return 0 after a clean stop."""
     config = load(config_path)
     configure_logging(config.log)
+    _settle_size(config)
     asyncio.run(_run_until_signal(config))
     return 0
+
+
+def _settle_size(config: Config) -> None:
+    """Find out once which of the packs that ship is for this machine, before it is busy."""
+    if config.inference.enabled and not config.inference.pack:
+        from gateway.inference.sizes import settle  # noqa: PLC0415 - onnxruntime, where it is used
+
+        settle(config.inference.packs)
 
 
 async def _run_until_signal(config: Config) -> None:

@@ -15,8 +15,10 @@ PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 class InferenceConfig(Section):
     """`[inference]`: which model pack, and when a sample counts as anomalous.
 
-    `pack` is "" for the one that `models install` put into `packs`, else the one that ships with
-    the gateway. `trusted_keys` are the Ed25519 keys (base64) whose packs may be installed.
+    `pack` is a file, `small` or `tiny` for one that ships with the gateway, or "": the one that
+    `models install` put into `packs`, else of the two that ship the one for this machine. A pack
+    that was installed is on trial for `trial_hours` (0: not at all). `trusted_keys` are the
+    Ed25519 keys (base64) whose packs may be installed.
     `false_alarm_p` is the fused p-value below which one sample is abnormal; an alert needs
     `persistence` abnormal samples among the newest `persistence_of`. With `episodes_per_week`, how
     many false episodes the whole site may raise in a week, `false_alarm_p` is found from it.
@@ -26,6 +28,7 @@ class InferenceConfig(Section):
     pack: str = ""
     packs: Path = Path("/var/lib/lora-gateway/packs")
     trusted_keys: tuple[PublicKey, ...] = ()
+    trial_hours: Annotated[float, Field(ge=0, le=720)] = 48.0
     warm_samples: Annotated[int, Field(ge=16, le=4096)] = 64
     episodes_per_week: Annotated[float, Field(ge=0, le=10000)] = 0.0
     false_alarm_p: Probability = 0.0002

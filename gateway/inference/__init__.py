@@ -4,6 +4,7 @@ from gateway.inference.detector import HISTORY, Detector
 from gateway.inference.forecaster import forecast
 from gateway.inference.installed import active, candidates
 from gateway.inference.model import Model, Outputs
+from gateway.inference.nearest import nearest
 from gateway.inference.pack import BUILTIN, Pack, load_model, read_pack
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "candidates",
     "forecast",
     "load_model",
+    "nearest",
     "read_pack",
 ]

@@ -22,19 +22,23 @@ _SPELLINGS: Mapping[str, str] = {"arm64": "aarch64", "amd64": "x86_64"}
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a pack is held against; `memory_mb` is what is free now, None where nobody says."""
+    """What a pack is held against; `memory_mb` is what is free now, None where nobody says.
+
+    `total_mb` is all the memory that the machine has, None likewise.
+    """
 
     processor: str
     python: str
     onnxruntime: str
     memory_mb: float | None
+    total_mb: float | None = None
 
 
 def this_machine() -> Machine:
     """Return the machine that this runs on."""
-    return Machine(
-        platform.machine().lower(), platform.python_version(), ort.__version__, _free_mb(_MEMORY)
-    )
+    processor = platform.machine().lower()
+    free_mb, total_mb = _memory_mb(_MEMORY, "MemAvailable"), _memory_mb(_MEMORY, "MemTotal")
+    return Machine(processor, platform.python_version(), ort.__version__, free_mb, total_mb)
 
 
 def fits(manifest: Manifest, machine: Machine | None = None) -> None:
@@ -133,14 +137,14 @@ def _numbers(version: str) -> tuple[int, ...]:
     )
 
 
-def _free_mb(path: Path) -> float | None:
-    """Return what Linux says can be had without swapping."""
+def _memory_mb(path: Path, wanted: str) -> float | None:
+    """Return one of Linux's figures: `MemAvailable` is what can be had without swapping."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
     for line in lines:
         name, _, amount = line.partition(":")
-        if name == "MemAvailable" and amount.split()[:1]:
+        if name == wanted and amount.split()[:1]:
             return int(amount.split()[0]) / 1024.0
     return None

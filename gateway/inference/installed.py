@@ -4,11 +4,14 @@
 
     packs/base-1.2-0123456789ab.zip     every pack under its name, version and content
     packs/current  -> base-1.2-….zip    renamed over in one step: there is always one or none
-    packs/previous -> base-1.1-….zip    what `rollback` goes back to; "builtin" for the one shipped
+    packs/previous -> base-1.1-….zip    what `rollback` goes back to; "builtin" for one that ships
+    packs/size.json                     which of those that ship is for this machine (`sizes`)
+    packs/trial.json                    how a new pack fares (`trial`)
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -16,25 +19,33 @@ from pathlib import Path
 
 from gateway.config import InferenceConfig
 from gateway.errors import PackError
-from gateway.inference.pack import BUILTIN, Pack
+from gateway.inference.ownership import as_owner
+from gateway.inference.pack import Pack
+from gateway.inference.sizes import SHIPPED, chosen
 
-CURRENT, PREVIOUS, SHIPPED = "current", "previous", "builtin"
+CURRENT, PREVIOUS, BUILT_IN = "current", "previous", "builtin"
 _SPARE_BYTES = 16 * 2**20
 """Room that must be left on the disk: the store needs some too."""
 
 
 def active(config: InferenceConfig) -> Path:
-    """Return the pack's file that the gateway uses."""
+    """Return the pack's file that the gateway uses: named, installed, or one that ships."""
     if config.pack:
-        return Path(config.pack)
-    return target(config.packs, CURRENT) or BUILTIN
+        return SHIPPED.get(config.pack, Path(config.pack))
+    return target(config.packs, CURRENT) or shipped(config.packs)
 
 
 def candidates(config: InferenceConfig) -> tuple[Path, ...]:
     """Return the packs to try, the one in use first: each stands in where one does not load."""
     before = None if config.pack else target(config.packs, PREVIOUS)
-    tried = (active(config), before or BUILTIN, BUILTIN)
+    own = shipped(config.packs)
+    tried = (active(config), before or own, own, *SHIPPED.values())
     return tuple(dict.fromkeys(tried))
+
+
+def shipped(folder: Path) -> Path:
+    """Return the pack that ships in the size that is for this machine."""
+    return SHIPPED[chosen(folder)]
 
 
 def target(folder: Path, name: str) -> Path | None:
@@ -44,7 +55,7 @@ def target(folder: Path, name: str) -> Path | None:
         pointed = link.readlink().name
     except OSError:
         return None
-    return BUILTIN if pointed == SHIPPED else folder / pointed
+    return shipped(folder) if pointed == BUILT_IN else folder / pointed
 
 
 def stage(pack: Pack, folder: Path) -> Path:
@@ -59,17 +70,21 @@ def stage(pack: Pack, folder: Path) -> Path:
     facts = pack.manifest
     version = "".join(c if c.isalnum() or c in "._-" else "_" for c in facts.version)
     made = folder / f"{facts.name}-{version}-{pack.sha256[:12]}.zip"
+    part = folder / f".{made.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        as_owner(folder)
         if shutil.disk_usage(folder).free < pack.path.stat().st_size + _SPARE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - one message for both
-        part = folder / f".{made.name}.part"
         shutil.copyfile(pack.path, part)
         with part.open("rb") as copied:
             os.fsync(copied.fileno())
+        as_owner(part)
         part.replace(made)
     except OSError as error:
-        raise _refusal(folder, error) from error
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise refusal(folder, error) from error
     return made
 
 
@@ -89,7 +104,7 @@ def switch(folder: Path, made: Path) -> None:
         _point(folder, PREVIOUS, _name(before))
         _point(folder, CURRENT, made.name)
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise refusal(folder, error) from error
 
 
 def roll_back(folder: Path) -> Path:
@@ -115,23 +130,25 @@ def roll_back(folder: Path) -> Path:
         _point(folder, CURRENT, _name(before))
         _point(folder, PREVIOUS, _name(now))
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise refusal(folder, error) from error
     return before
 
 
 def _name(pack: Path | None) -> str:
-    return SHIPPED if pack is None or pack == BUILTIN else pack.name
+    return BUILT_IN if pack is None or pack in SHIPPED.values() else pack.name
 
 
 def _point(folder: Path, name: str, at: str) -> None:
     fresh = folder / f".{name}.new"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(at)
+    as_owner(fresh)
     fresh.replace(folder / name)
 
 
-def _refusal(folder: Path, error: OSError) -> PackError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+def refusal(folder: Path, error: OSError) -> PackError:
+    """Return what is to be said of a folder that cannot be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return PackError(
             "not_enough_disk",
             f"There is too little room in {folder}.",

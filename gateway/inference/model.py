@@ -42,9 +42,13 @@ class Outputs:
 class Model(Protocol):
     """A row's result depends on that row alone."""
 
-    name: str
     context: int
     horizon: int
+
+    @property
+    def name(self) -> str:
+        """`name@sha256:…`, as alerts state it."""
+        ...
 
     def run(self, values: FloatArray, mask: FloatArray, clock: FloatArray) -> Outputs:
         """Judge `values` [B, context] with `mask` [B, context] and `clock` [B, 2].

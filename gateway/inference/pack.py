@@ -31,13 +31,16 @@ BUILTIN = Path(__file__).parent / "packs" / "base.zip"
 
 MODEL, GOLDEN, MANIFEST, SIGNATURE = "model.onnx", "golden.npz", "manifest.json", "signature"
 
-_PACK_BYTES = 256 * 2**20
+LARGEST_BYTES = 256 * 2**20
+"""No pack may be larger."""
+
 _UNPACKED_BYTES = 512 * 2**20
 _MANIFEST_BYTES = 2**20
 _SIGNATURE_BYTES = 4096
 _MEMBERS = 64
 _ZIP_BEGINS, _ZIP_ENDS, _ZIP_TAIL = b"PK\x03\x04", b"PK\x05\x06", 65557
 _GET_AGAIN = "Get the file again, or keep the pack that is installed."
+_NO_PACK = "Is it a model pack? `lora-gateway models pack` makes one of a folder."
 _BUILD_AGAIN = "Build the pack again with `models/`."
 
 
@@ -137,8 +140,8 @@ def _signature(archive: zipfile.ZipFile) -> bytes | None:
 def _content(path: Path) -> bytes:
     try:
         size = path.stat().st_size
-        if size > _PACK_BYTES:
-            limit = _PACK_BYTES // 2**20
+        if size > LARGEST_BYTES:
+            limit = LARGEST_BYTES // 2**20
             raise PackError(
                 "too_large", f"{path} has {size // 2**20} MB, over {limit} MB.", _BUILD_AGAIN
             )
@@ -178,7 +181,9 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         member = archive.getinfo(MANIFEST)
     except KeyError:
         raise PackError(
-            "no_manifest", f"The file is a zip, but holds no {MANIFEST}.", "Is it a model pack?"
+            "no_manifest",
+            f"The file is a zip, but holds no {MANIFEST}.",
+            _NO_PACK,
         ) from None
     if member.file_size > _MANIFEST_BYTES:
         raise PackError("too_large", f"{MANIFEST} is over 1 MB.", _BUILD_AGAIN)

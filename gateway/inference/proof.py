@@ -12,7 +12,7 @@ from gateway.errors import PackError
 from gateway.inference.fitness import BUILD_AGAIN
 from gateway.inference.manifest import Manifest
 from gateway.inference.model import Outputs
-from gateway.inference.session import INPUTS, OUTPUTS, OnnxModel
+from gateway.inference.session import INPUTS, OUTPUTS, OnnxModel, first_line
 from gateway.types import FloatArray
 
 _RELATIVE, _ABSOLUTE = 2e-3, 2e-3
@@ -36,7 +36,7 @@ def prove(model: OnnxModel, manifest: Manifest, golden: Mapping[str, FloatArray]
         outputs = model.run(*(golden[name] for name in INPUTS))
     except Exception as error:
         raise PackError(
-            "not_runnable", f"The model loads but does not run: {error}.", BUILD_AGAIN
+            "not_runnable", f"The model loads but does not run: {first_line(error)}.", BUILD_AGAIN
         ) from error
     for name in OUTPUTS:
         if not np.isfinite(np.asarray(getattr(outputs, name))).all():

@@ -41,7 +41,7 @@ class OnnxModel:
         except Exception as error:
             raise PackError(
                 "not_loadable",
-                f"ONNX Runtime {ort.__version__} cannot load the model: {_first_line(error)}.",
+                f"ONNX Runtime {ort.__version__} cannot load the model: {first_line(error)}.",
                 "Export it for opset 18 with standard operators and no external data.",
             ) from error
 
@@ -75,6 +75,7 @@ def options(threads: int) -> Any:  # noqa: ANN401 - the runtime has no types
     return made
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what the runtime says first, without the stop at its end."""
     lines = str(error).strip().splitlines()
     return lines[0][:200].rstrip(".") if lines else type(error).__name__

@@ -57,7 +57,7 @@ def tls_context(config: ConnectionConfig) -> ssl.SSLContext:
             f"ca_file = {str(config.ca_file)!r} cannot be used: {error.strerror or error}. "
             "It must be a readable file of PEM certificates."
         ) from error
-    context.sslsocket_class = _ClosingSocket
+    context.sslsocket_class = ClosingSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if config.cert_file is not None:
         try:
@@ -71,10 +71,11 @@ def tls_context(config: ConnectionConfig) -> ssl.SSLContext:
     return context
 
 
-class _ClosingSocket(ssl.SSLSocket):
+class ClosingSocket(ssl.SSLSocket):
     """Closes itself when the handshake fails: paho leaves that to the garbage collector."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
+        """Shake hands, see ssl; a socket on which that failed is closed."""
         try:
             super().do_handshake(block)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):

@@ -5,6 +5,7 @@ One function per schema in `schemas/`; a test holds each against it.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 
 from gateway.publishers import values
@@ -17,6 +18,7 @@ from gateway.types import (
     Downlink,
     Forecast,
     Json,
+    Likeness,
     Reading,
     Reason,
     Status,
@@ -142,6 +144,16 @@ def _alert(item: Alert) -> dict[str, Json]:
         "ack": item.ack,
         "model": item.model,
         "peers": list(item.peers),
+        **({} if item.nearest is None else {"nearest": _nearest(item.nearest)}),
+    }
+
+
+def _nearest(found: Likeness) -> dict[str, Json]:
+    return {
+        "channel": found.channel,
+        "time": values.rfc3339(found.time_s),
+        "value": values.number(found.value),
+        "text": found.said,
     }
 
 
@@ -152,6 +164,17 @@ def _reason(part: Reason) -> dict[str, Json]:
         "expected": _expected(part.expected),
         "share": values.number(part.share, P_DIGITS),
         "p_value": _p_value(part.p_value),
+    }
+
+
+def alert_chart(alert_id: str, text: Iterable[str], svg: str) -> dict[str, Json]:
+    """Return an alert's explanation, and its chart as an address that any browser shows."""
+    image = base64.b64encode(svg.encode()).decode()
+    return {
+        "id": alert_id,
+        "text": list(text),
+        "content_type": "image/svg+xml",
+        "image": f"data:image/svg+xml;base64,{image}",
     }
 
 

@@ -29,6 +29,7 @@ from gateway.types import (
     Downlink,
     DownlinkState,
     Json,
+    Likeness,
     Reading,
     ReadingKind,
     Reason,
@@ -201,7 +202,7 @@ def _range(stored: Sequence[float] | None) -> tuple[float, float, float] | None:
     return None if stored is None else (stored[0], stored[1], stored[2])
 
 
-def _shallow(record: DeviceInfo | Alert | Reason | Downlink) -> dict[str, Any]:
+def _shallow(record: DeviceInfo | Alert | Reason | Likeness | Downlink) -> dict[str, Any]:
     """Fields by name. Unlike `asdict` it takes any Mapping, read-only views included."""
     body = {item.name: getattr(record, item.name) for item in fields(record)}
     return {
@@ -225,6 +226,7 @@ def encode_alert(alert: Alert) -> str:
     """Encode the whole alert."""
     body = _shallow(alert)
     body["reason"] = [_shallow(part) for part in alert.reason]
+    body["nearest"] = None if alert.nearest is None else _shallow(alert.nearest)
     return to_json(body)
 
 
@@ -236,7 +238,8 @@ def decode_alert(text: str) -> Alert:
     body["reason"] = tuple(
         Reason(**{**part, "expected": _range(part["expected"])}) for part in body["reason"]
     )
-    return Alert(**body)
+    nearest = body.pop("nearest", None)
+    return Alert(**body, nearest=None if nearest is None else Likeness(**nearest))
 
 
 _DOWNLINK_COLUMNS = frozenset({"id", "dev_eui", "state", "changed_s", "data"})

@@ -8,6 +8,7 @@ from gateway.types.alerts import (
     Alert,
     AlertEvent,
     EventType,
+    Likeness,
     Reason,
     Severity,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "Hop",
     "Join",
     "Json",
+    "Likeness",
     "Listening",
     "Message",
     "MqttPort",

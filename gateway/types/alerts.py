@@ -37,6 +37,19 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """When a channel was as it was before an alert, and normal: `value` is what came then.
+
+    `said` is that in a sentence.
+    """
+
+    channel: Channel
+    time_s: float
+    value: float
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One thing that is wrong, from its beginning to its end, under one `id`.
 
@@ -59,6 +72,7 @@ class Alert:
     ack: str | None = None
     model: str = ""
     peers: tuple[DevEui, ...] = ()
+    nearest: Likeness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import model_packs as packs
 import numpy as np
 import pytest
 
-from gateway.commands import models_install, models_sign
+from gateway.commands import models_canary, models_install, models_sign
 from gateway.config import load
 from gateway.errors import PackError
 from gateway.inference import BUILTIN, Outputs, active, load_model
@@ -174,9 +174,9 @@ class Wrong:
 
 def test_a_canary_that_errs_far_more_than_the_pack_in_use_is_refused(settings: Path) -> None:
     with pytest.raises(PackError) as caught:
-        models_install.canary(Wrong(), load(settings).inference)
+        models_canary.canary(Wrong(), load(settings))
     assert caught.value.reason == "canary_failed"
 
 
 def test_the_same_model_is_a_good_canary(settings: Path) -> None:
-    models_install.canary(load_model(), load(settings).inference)
+    models_canary.canary(load_model(), load(settings))

@@ -1,4 +1,4 @@
-"""The pack that ships with the gateway holds what it promises."""
+"""The packs that ship with the gateway hold what they promise."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import pytest
 import gateway
 from gateway.types import QUANTILES
 
-PACK = Path(gateway.__file__).parent / "inference" / "packs" / "base.zip"
+PACKS = Path(gateway.__file__).parent / "inference" / "packs"
 Arrays = dict[str, npt.NDArray[np.float32]]
 OUTPUTS = ["quantiles", "reconstruction", "embedding"]
 
 
-@pytest.fixture(scope="module")
-def files() -> dict[str, bytes]:
-    with zipfile.ZipFile(PACK) as pack:
+@pytest.fixture(scope="module", params=["base", "tiny"])
+def files(request: pytest.FixtureRequest) -> dict[str, bytes]:
+    with zipfile.ZipFile(PACKS / f"{request.param}.zip") as pack:
         return {name: pack.read(name) for name in pack.namelist()}
 
 

@@ -10,7 +10,7 @@ from models.config import CONFIGS
 from models.network import Network, normalize, squash, unsquash
 
 pytestmark = pytest.mark.train
-SHAPE = CONFIGS["tiny"].shape
+SHAPE = CONFIGS["trial"].shape
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from models.config import CONFIGS, Config
 from models.export import export
 
 pytestmark = pytest.mark.train
-TINY = CONFIGS["tiny"]
+TINY = CONFIGS["trial"]
 torch.set_num_threads(1)
 
 

@@ -8,7 +8,7 @@ each of its channels has been ok END_OK samples in a row, or has not been judged
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.alerts.book import AlertBook, alert_id
@@ -20,6 +20,7 @@ from gateway.types import (
     Channel,
     DevEui,
     DeviceInfo,
+    Likeness,
     Reason,
     Severity,
     Status,
@@ -34,6 +35,9 @@ UPDATE_S = 1800.0
 REFRESH_S = 6 * 3600.0
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 _LEAST_SCORE = 0.1
+
+FindLike = Callable[[DevEui, Reason, float], Likeness | None]
+"""Finds when a channel was as it was before a time, and normal."""
 
 
 @dataclass(slots=True)
@@ -67,10 +71,17 @@ class _Episode:
 class ModelRule:
     """Holds the open episodes of every device."""
 
-    def __init__(self, book: AlertBook, water: WaterLedger, model_name: str) -> None:
+    def __init__(
+        self,
+        book: AlertBook,
+        water: WaterLedger,
+        model_name: str,
+        find_like: FindLike = lambda _dev_eui, _reason, _first_s: None,
+    ) -> None:
         self._book = book
         self._water = water
-        self._model = model_name
+        self.model_name = model_name
+        self._find_like = find_like
         self._episodes: dict[DevEui, list[_Episode]] = {}
 
     def consider(
@@ -191,10 +202,12 @@ class ModelRule:
             id=alert_id(device.dev_eui, RULE, f"{group}|{lead}", first_s),
             dev_eui=device.dev_eui, rule=RULE, kind="", cause="", severity=Severity.INFO,
             title="", advice="", reason=(), first_seen_s=first_s,
-            last_seen_s=max(verdict.time_s for verdict in found), model=self._model,
+            last_seen_s=max(verdict.time_s for verdict in found), model=self.model_name,
         )  # fmt: skip
         episode = _Episode(blank, group, tracks, first_s, blank.last_seen_s, now_s)
-        episode.alert = _worded(device, episode)
+        worded = _worded(device, episode)
+        like = self._find_like(device.dev_eui, worded.reason[0], first_s)
+        episode.alert = replace(worded, nearest=like)
         self._episodes.setdefault(device.dev_eui, []).append(episode)
         return self._book.begin(episode.alert)
 
