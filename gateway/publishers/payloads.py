@@ -142,6 +142,8 @@ def _alert(item: Alert) -> dict[str, Json]:
         "ack": item.ack,
         "model": item.model,
         "peers": list(item.peers),
+        "evidence": list(item.evidence),
+        "folded_into": item.folded_into or None,
     }
 
 

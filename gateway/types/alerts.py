@@ -41,7 +41,9 @@ class Alert:
     """One thing that is wrong, from its beginning to its end, under one `id`.
 
     `rule` names what raised it (`model`, `silence`, or a threshold's own name); together with
-    device and channel it is the key under which the alert is open at most once.
+    device and channel it is the key under which the alert is open at most once. `evidence` says in
+    sentences why `cause` is the cause; `folded_into` is set where an alert ended because another,
+    of that id, now stands for it.
     """
 
     id: str
@@ -59,6 +61,8 @@ class Alert:
     ack: str | None = None
     model: str = ""
     peers: tuple[DevEui, ...] = ()
+    evidence: tuple[str, ...] = ()
+    folded_into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
