@@ -63,11 +63,8 @@ def ways_of(alert: Alert) -> frozenset[Way]:
         return _of_health(alert)
     if alert.rule in _TWINS:
         return frozenset({_TWINS[alert.rule]})
-    if alert.rule == SCALE:
-        return _own(alert) | {(SCALE, str(alert.reason[0].channel))}
     if alert.rule not in _JUDGED:
-        ruled = frozenset({(f"rule:{alert.rule}", str(alert.reason[0].channel))})
-        return ruled | _own(alert) if alert.rule.startswith("range:") else ruled
+        return _of_rule(alert)
     if alert.kind in FAULTS:
         return _own(alert) | {(str(reason.channel), alert.kind) for reason in alert.reason}
     return _own(alert) | {way for reason in alert.reason if (way := _way(reason)) is not None}
@@ -91,6 +88,15 @@ def is_outside(ways: frozenset[Way]) -> bool:
 def is_natural(way: Way) -> bool:
     """Say whether a way is of a quantity that moves by itself, not of a fault or a rule."""
     return way[1] in (UP, DOWN)
+
+
+def _of_rule(alert: Alert) -> frozenset[Way]:
+    """Return the ways of a rule's alert: a user's own stays apart from what else is wrong."""
+    channel = str(alert.reason[0].channel)
+    if alert.rule == SCALE:
+        return _own(alert) | {(SCALE, channel)}
+    ruled = frozenset({(f"rule:{alert.rule}", channel)})
+    return ruled | _own(alert) if alert.rule.startswith("range:") else ruled
 
 
 def _of_health(alert: Alert) -> frozenset[Way]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.alerts.causes.group import Group
 from gateway.alerts.causes.likeness import (
     ABOUT_DEVICE,
+    DOWN,
     FAULTS,
     SCALE,
     UP,
@@ -97,6 +98,15 @@ def _dry() -> _Saying:
                                  place=place, count=count),
         say("See whether a watering was missed."),
     )  # fmt: skip
+
+
+_SAYINGS: Mapping[Way, Callable[[], _Saying]] = {
+    ("temperature", DOWN): _cold,
+    ("temperature", UP): _heat,
+    ("particles", UP): _air,
+    ("moisture", UP): _wet,
+    ("moisture", DOWN): _dry,
+}
 
 
 def tell(group: Group, neighbours: Neighbours, site: str, now_s: float) -> Alert:
@@ -206,21 +216,14 @@ def _themes(alert: Alert) -> Iterable[Way]:
 
 
 def _natural(group: Group, way: Way, count: int) -> _Saying | None:
-    match way:
-        case ("temperature", "down"):
-            frost = any(_freezes(member) for member in (group.lead, *group.members.values()))
-            return _frost() if frost else _cold()
-        case ("temperature", "up"):
-            return _heat()
-        case ("particles", "up"):
-            return _air()
-        case ("moisture", "up") if count >= _MANY_WET:
-            return _wet()
-        case ("moisture", "down"):
-            return _dry()
-        case (_, "up" | "down"):
-            return _other(group, way)
-    return None
+    if not is_natural(way):
+        return None
+    if way == ("temperature", DOWN) and any(map(_freezes, (group.lead, *group.members.values()))):
+        return _frost()
+    if way == ("moisture", UP) and count < _MANY_WET:
+        return _other(group, way)
+    saying = _SAYINGS.get(way)
+    return saying() if saying is not None else _other(group, way)
 
 
 def _other(group: Group, way: Way) -> _Saying | None:

@@ -34,19 +34,14 @@ class Testimony:
 
 def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
     """Ask the neighbours about an alert's first channel."""
-    if not alert.reason or alert.kind in FAULTS:
-        return Testimony()
-    reason = alert.reason[0]
     way = next((way for way in ways_of(alert) if is_natural(way)), None)
-    if way is None or reason.expected is None or isinstance(reason.observed, str):
+    if way is None or alert.kind in FAULTS or not _shift(alert.reason[0]):
         return Testimony()
-    shift = reason.observed - reason.expected[1]
-    if not shift:
-        return Testimony()
-    likewise, calm, shown = _ask(alert, reason, neighbours, now_s)
+    likewise, calm, shown = _ask(alert, neighbours, now_s)
     asked = likewise + calm
     if not asked:
         return Testimony()
+    reason = alert.reason[0]
     evidence = [_count(likewise, asked, up=way[1] == UP), _range(shown, reason.unit)]
     if likewise >= _ENOUGH and 2 * likewise >= asked:
         return Testimony("environment", tuple(evidence))
@@ -55,12 +50,18 @@ def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
     return Testimony("", tuple(evidence))
 
 
-def _ask(
-    alert: Alert, reason: Reason, neighbours: Neighbours, now_s: float
-) -> tuple[int, int, list[float]]:
+def _shift(reason: Reason) -> float:
+    """Return by how much a channel left what was expected of it, 0 when that is not known."""
+    if reason.expected is None or isinstance(reason.observed, str):
+        return 0.0
+    return float(reason.observed) - reason.expected[1]
+
+
+def _ask(alert: Alert, neighbours: Neighbours, now_s: float) -> tuple[int, int, list[float]]:
     """Return how many show it, how many do not, and what they all read."""
-    middle = reason.expected[1] if reason.expected else 0.0
-    shift = float(reason.observed) - middle
+    reason = alert.reason[0]
+    shift = _shift(reason)
+    middle = float(reason.observed) - shift
     likewise, calm, shown = 0, 0, []
     series = neighbours.hours.of(reason.channel)
     for one in neighbours.witnesses(alert.dev_eui, reason.channel, alert.first_seen_s):

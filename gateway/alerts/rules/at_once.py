@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from gateway.alerts.book import AlertBook
@@ -35,6 +35,14 @@ class AtOnce:
         self._scale = ScaleRule(book)
         self._dropout = DropoutRule(book)
         self._battery = BatteryRule(book, battery)
+        self._restore: Mapping[str, Callable[[Alert], None]] = {
+            EARLY: self._early.restore,
+            REBOOT: self._reboot.restore,
+            CLOCK: self._clock.restore,
+            SCALE: self._scale.restore,
+            DROPOUT: self._dropout.restore,
+            BATTERY: self._battery.restore,
+        }
         self._learning = (self._early, self._scale, self._dropout, self._battery)
 
     def heard(self, device: DeviceInfo, uplink: Uplink) -> list[AlertEvent]:
@@ -72,9 +80,7 @@ class AtOnce:
 
     def restore(self, alert: Alert) -> None:
         """Take an open alert back after a restart."""
-        rules = {EARLY: self._early, REBOOT: self._reboot, CLOCK: self._clock,
-                 SCALE: self._scale, DROPOUT: self._dropout, BATTERY: self._battery}  # fmt: skip
-        rules[alert.rule].restore(alert)
+        self._restore[alert.rule](alert)
 
     def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
         """Drop a device; its open alerts end."""

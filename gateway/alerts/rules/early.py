@@ -164,7 +164,7 @@ class EarlyRule:
         else:
             track.newest_s = time_s
         if track.alert is None and _is_stuck(track, reading.channel, time_s, value):
-            events += self._begin(device, track, reading, _STUCK, track.run_s)
+            events += self._begin(device, track, reading, _STUCK, None)
         return events
 
     def _jump(self, track: _Track, channel: Channel, time_s: float, value: float) -> _Jump | None:
@@ -183,15 +183,18 @@ class EarlyRule:
         size, value = abs(jump.value - jump.middle), float(reading.value)
         if abs(value - jump.middle) <= _BACK * size:
             track.jump = None
-            if track.alert is not None or jump.stayed > 1:
-                return []
-            return self._begin(device, track, reading, _SPIKE, jump.time_s, jump)
+            once = jump.stayed == 1 and track.alert is None
+            return self._begin(device, track, reading, _SPIKE, jump) if once else []
         if abs(value - jump.value) > max(_BACK * size, jump.room):
             track.jump = None  # neither back nor staying: it moves
             return []
         jump.stayed += 1
-        if jump.stayed < _STAYS:
-            return []
+        return self._stayed(device, track, reading, jump) if jump.stayed >= _STAYS else []
+
+    def _stayed(
+        self, device: DeviceInfo, track: _Track, reading: Reading, jump: _Jump
+    ) -> list[AlertEvent]:
+        """Tell a step, unless water explains it; from here on the new level is known."""
         track.jump = None
         track.values.clear()
         up = jump.value > jump.middle
@@ -201,16 +204,16 @@ class EarlyRule:
         )
         if explained or track.alert is not None:
             return []
-        return self._begin(device, track, reading, _STEP, jump.time_s, jump)
+        return self._begin(device, track, reading, _STEP, jump)
 
     # --- alerts ---------------------------------------------------------------------------
 
     def _begin(
-        self, device: DeviceInfo, track: _Track, reading: Reading, kind: str, first_s: float,
-        jump: _Jump | None = None,
-    ) -> list[AlertEvent]:  # fmt: skip
+        self, device: DeviceInfo, track: _Track, reading: Reading, kind: str, jump: _Jump | None
+    ) -> list[AlertEvent]:
         expected = (jump.middle - jump.room, jump.middle, jump.middle + jump.room) if jump else None
         observed = jump.value if jump else float(reading.value)
+        first_s = jump.time_s if jump else track.run_s
         alert = Alert(
             id=alert_id(device.dev_eui, RULE, f"{kind}|{reading.channel}", first_s),
             dev_eui=device.dev_eui, rule=RULE, kind=kind, cause="sensor",

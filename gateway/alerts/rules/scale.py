@@ -174,9 +174,10 @@ def _scaled(channel: Channel, old: list[float], new: list[float]) -> str:
         level = before * factor
         alike = all(abs(one - level) <= _STEADY * _spread(old) * factor + _WITHIN * level
                     for one in new)  # fmt: skip
-        if abs(after - level) <= _WITHIN * level + factor * _spread(old) and alike:
-            if _spread(new) <= _LIVELIER * factor * max(_spread(old), _WITHIN * before):
-                return say("It now reads {factor} times what it was.", factor=f"{factor:g}")
+        there = abs(after - level) <= _WITHIN * level + factor * _spread(old)
+        calm = _spread(new) <= _LIVELIER * factor * max(_spread(old), _WITHIN * before)
+        if there and alike and calm:
+            return say("It now reads {factor} times what it was.", factor=f"{factor:g}")
     if "temperature" in str(channel).lower():
         for unit, turn in _DEGREES:
             if all(abs(one - turn(before)) <= _WITHIN_DEGREES + 2 * _spread(old) for one in new):
