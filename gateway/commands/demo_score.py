@@ -39,6 +39,7 @@ class Progress:
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     noticed: int = 0
     seen: list[SeenAlert] = field(default_factory=list)
+    named: set[tuple[str, str]] = field(default_factory=set)
     downlinks: dict[str, Downlink] = field(default_factory=dict)
 
     def take(self, outcome: Outcome) -> None:
@@ -57,12 +58,19 @@ class Progress:
             self.open_alerts.pop(alert.id, None)
         else:
             self.open_alerts[alert.id] = alert
-        if step is EventType.NEW:
-            channels = frozenset(reason.channel for reason in alert.reason)
-            self.seen.append(SeenAlert(alert.id, alert.dev_eui, alert.kind, now_s, channels))
+        if step is not EventType.END:
+            self._see(alert, now_s)
         if step is not EventType.UPDATE:
             self.notices.append(Notice(now_s, step, alert))
             self.noticed += 1
+
+    def _see(self, alert: Alert, now_s: float) -> None:
+        """Note whom an alert names for the first time: its device, or one that joined it."""
+        channels = frozenset(reason.channel for reason in alert.reason)
+        for dev_eui in (alert.dev_eui, *alert.peers):
+            if (alert.id, dev_eui) not in self.named:
+                self.named.add((alert.id, dev_eui))
+                self.seen.append(SeenAlert(alert.id, dev_eui, alert.kind, now_s, channels))
 
     def judged(self) -> tuple[tuple[FaultOutcome, ...], int]:
         """Return the faults that have begun with what became of them, and the false alarms."""

@@ -18,7 +18,9 @@ Way = tuple[str, str]
 UP, DOWN = "up", "down"
 ABOUT_DEVICE = "device"
 SCALE = "scale"
-OUTSIDE = frozenset({"temperature", "light", "pressure", "wind", "rain", "particles"})
+OUTSIDE = frozenset(
+    {"temperature", "soil temperature", "light", "pressure", "wind", "rain", "particles"}
+)
 """Themes that the weather moves at every place of a site at once."""
 
 FAULTS = frozenset({"stuck", "noise", "spike"})
@@ -35,6 +37,7 @@ _TWINS = {"derived:frost": ("temperature", DOWN), "derived:air": ("particles", U
 _THEMES = tuple(
     (theme, re.compile(pattern))
     for theme, pattern in (
+        ("soil temperature", r"soil.*temp|temp.*soil"),
         ("moisture", r"moisture|vwc|water_?content"),
         ("soil", r"soil|substrate"),
         ("particles", r"pm_?(1|2|4|10)|aqi"),
@@ -67,7 +70,7 @@ def ways_of(alert: Alert) -> frozenset[Way]:
         return _of_rule(alert)
     if alert.kind in FAULTS:
         return _own(alert) | {(str(reason.channel), alert.kind) for reason in alert.reason}
-    return _own(alert) | {way for reason in alert.reason if (way := _way(reason)) is not None}
+    return _own(alert) | {way for reason in alert.reason if (way := way_of(reason)) is not None}
 
 
 def is_shared(way: Way) -> bool:
@@ -108,7 +111,8 @@ def _of_health(alert: Alert) -> frozenset[Way]:
     return frozenset({own, (f"rule:{alert.rule}", str(alert.reason[0].channel))})
 
 
-def _way(reason: Reason) -> Way | None:
+def way_of(reason: Reason) -> Way | None:
+    """Return which way one channel goes, None where nobody knows what was expected of it."""
     if reason.expected is None or isinstance(reason.observed, str):
         return None
     if family_of(reason.channel) in (Family.LINK, Family.BATTERY):

@@ -1,9 +1,9 @@
 """Units that change: a channel that jumps to 10, 100 or 1000 times what it was, or to Fahrenheit.
 
 A new firmware or codec may send millivolts for volts or tenths for whole units. The newest four
-samples are compared with the sixteen before them: their ratio must be a power of ten within 3 %,
-or they must fit the other temperature scale within a degree, all four alike, and the samples before
-must have been steady. A jump of weather does not do that.
+samples are compared with the sixteen before them: their ratio must be a power of ten within 3 %, or
+they must fit another temperature scale within 2 degrees; all four alike, and with no more movement
+than the samples before had, which must have been steady. A jump of weather does not do that.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _OLD = 16
 _TENS = (10.0, 100.0, 1000.0, 0.1, 0.01, 0.001)
 _WITHIN = 0.03
 _STEADY = 1.5
-_LIVELIER = 8.0
-_DEGREES: tuple[tuple[str, Callable[[float], float]], ...] = (
-    ("°F", lambda old: 1.8 * old + 32.0),
-    ("°C", lambda old: (old - 32.0) / 1.8),
-    ("K", lambda old: old + 273.15),
-    ("°C", lambda old: old - 273.15),
+_STEADY_DEGREES = 4.0
+_DEGREES: tuple[tuple[str, float, Callable[[float], float]], ...] = (
+    ("°F", 1.8, lambda old: 1.8 * old + 32.0),
+    ("°C", 1 / 1.8, lambda old: (old - 32.0) / 1.8),
+    ("K", 1.0, lambda old: old + 273.15),
+    ("°C", 1.0, lambda old: old - 273.15),
 )
 _WITHIN_DEGREES = 2.0
 _BACK = 2
@@ -166,23 +166,26 @@ class ScaleRule:
 
 def _scaled(channel: Channel, old: list[float], new: list[float]) -> str:
     """Return in a sentence how the newest samples follow from those before, "" when they do not."""
-    before, after = median(old), median(new)
-    if abs(after - before) < (jump_of(channel) or 0.0):
+    before, room = median(old), _spread(old)
+    if abs(median(new) - before) < (jump_of(channel) or 0.0):
         return ""
-    steady = before and max(old) < _STEADY * min(old) if before > 0 else False
-    for factor in _TENS if steady else ():
-        level = before * factor
-        alike = all(abs(one - level) <= _STEADY * _spread(old) * factor + _WITHIN * level
-                    for one in new)  # fmt: skip
-        there = abs(after - level) <= _WITHIN * level + factor * _spread(old)
-        calm = _spread(new) <= _LIVELIER * factor * max(_spread(old), _WITHIN * before)
-        if there and alike and calm:
-            return say("It now reads {factor} times what it was.", factor=f"{factor:g}")
-    if "temperature" in str(channel).lower():
-        for unit, turn in _DEGREES:
-            if all(abs(one - turn(before)) <= _WITHIN_DEGREES + 2 * _spread(old) for one in new):
+    if before > 0 and max(old) < _STEADY * min(old):
+        for factor in _TENS:
+            if _fits(new, before * factor, factor * room, _WITHIN * before * factor):
+                return say("It now reads {factor} times what it was.", factor=f"{factor:g}")
+    if "temperature" in str(channel).lower() and room <= _STEADY_DEGREES:
+        for unit, slope, turn in _DEGREES:
+            if _fits(new, turn(before), slope * room, _WITHIN_DEGREES):
                 return say("It now reads what it was in {unit}.", unit=unit)
     return ""
+
+
+def _fits(new: list[float], level: float, room: float, more: float) -> bool:
+    """Say whether the samples stand where they should, and move no more than those before."""
+    there = abs(median(new) - level) <= room + more
+    return there and _spread(new) <= room + more and all(
+        abs(one - level) <= 2 * room + more for one in new
+    )  # fmt: skip
 
 
 def _spread(values: list[float]) -> float:

@@ -212,7 +212,7 @@ def _rains(random: Random, start_s: float) -> tuple[Rain, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SeenAlert:
-    """A `new` alert of the daemon: on which device, of what kind, when, and about what."""
+    """An alert that names a device for the first time: of what kind, when, and about what."""
 
     id: str
     dev_eui: str
@@ -236,13 +236,14 @@ def judge(
 ) -> tuple[tuple[Outcome, ...], int]:
     """Return the outcome of every fault that has begun by `now_s`, and the false alarms.
 
-    `euis` gives the DevEUI of each device name.
+    `euis` gives the DevEUI of each device name. An alert of several devices is false when no fault
+    explains it on any of them.
     """
     begun = [fault for fault in faults if fault.start_s <= now_s]
     seen = sorted(alerts, key=lambda alert: (alert.time_s, alert.id))
     outcomes = tuple(_outcome(fault, seen, euis[fault.device]) for fault in begun)
-    strays = [alert for alert in seen if not any(_explains(f, alert, euis) for f in begun)]
-    return outcomes, len(strays)
+    explained = {alert.id for alert in seen if any(_explains(f, alert, euis) for f in begun)}
+    return outcomes, len({alert.id for alert in seen} - explained)
 
 
 def _outcome(fault: Fault, seen: list[SeenAlert], dev_eui: str) -> Outcome:
