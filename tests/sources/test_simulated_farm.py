@@ -338,7 +338,8 @@ def test_a_valve_reads_its_commands_and_no_others() -> None:
 
 
 def alert(device: str, kind: str, time_s: float, channel: str = "soil.temperature") -> SeenAlert:
-    return SeenAlert(f"{device}/{kind}", EUIS[device], kind, time_s, frozenset({channel}))
+    identity = f"{device}/{kind}/{time_s}"
+    return SeenAlert(identity, EUIS[device], kind, time_s, frozenset({channel}))
 
 
 def test_an_alert_on_the_device_within_the_fault_detects_it() -> None:

@@ -125,6 +125,11 @@ class Causes:
         alerts = (group.alert for group in self._groups.values())
         return sorted(alerts, key=lambda alert: (alert.first_seen_s, alert.id))
 
+    def standing_for(self, identity: str) -> Alert | None:
+        """Return the published alert that stands for a rule's open one, by the rule's id."""
+        group = self._of.get(identity)
+        return group.alert if group is not None else None
+
     def restore(self, alert: Alert, now_s: float) -> Alert:
         """Take back a published alert after a restart; return what its rule is to continue with.
 

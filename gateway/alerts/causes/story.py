@@ -189,7 +189,11 @@ def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: s
             lead, kind=saying.kind, cause=saying.cause, title=saying.title(place, count),
             advice=saying.advice, evidence=tuple(evidence),
         )  # fmt: skip
-    title = say("{title}; {count} more devices likewise", title=lead.title, count=count - 1)
+    title = (
+        say("{title}; {count} more devices likewise", title=lead.title, count=count - 1)
+        if count > 2  # noqa: PLR2004 - two devices are one and one more
+        else say("{title}; one more device likewise", title=lead.title)
+    )
     alert = replace(lead, title=title, evidence=(*lead.evidence, *evidence))
     if lead.kind in FAULTS or way[0] == SCALE:
         alike = len({neighbours.profile(one) for one in devices}) == 1
