@@ -2,7 +2,7 @@
 
 Only quantities that cannot jump (`slow`) are judged, and only while no model judges them.
 
-- **spike**: one sample far from the eight before it, and back again with the next.
+- **spike**: one sample far from the one before it, by the eight before, and back with the next.
 - **step**: as far, and it stays for three samples, with no rain or irrigation to explain it.
 - **stuck**: a channel that changed with every other sample or more has not changed for 12 h and 24
   samples, and for six times as long as it ever stood still before. A value of 0 is no fault (no
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.diagnosis import diagnose
@@ -41,8 +42,8 @@ MOST = 4096
 """Channels that are watched; a model takes each over once it is warm."""
 
 _BEFORE = 8
-_CLOSE_S = 3 * 3600.0
-_SPREADS = 9.0  # of the median distance: 6 standard deviations
+_CLOSE_S = 1.5 * 3600.0
+_MOVES = 9.0  # of the median change: 6 standard deviations
 _BACK = 0.3
 _STAYS = 3
 _WELL = 3
@@ -57,7 +58,7 @@ _STUCK, _SPIKE, _STEP = "stuck", "spike", "step"
 
 @dataclass(slots=True)
 class _Jump:
-    """A sample that left where the channel was: `middle` and `room` are of the samples before."""
+    """A sample that left where the channel was: `middle` is the sample before."""
 
     time_s: float
     value: float
@@ -170,9 +171,9 @@ class EarlyRule:
     def _jump(self, track: _Track, channel: Channel, time_s: float, value: float) -> _Jump | None:
         if len(track.values) < _BEFORE or track.jump is not None:
             return None
-        middle = median(track.values)
-        spread = median(abs(one - middle) for one in track.values)
-        room = max(jump_of(channel) or 0.0, _SPREADS * spread)
+        middle = track.values[-1]
+        moves = median(abs(after - before) for before, after in pairwise(track.values))
+        room = max(jump_of(channel) or 0.0, _MOVES * moves)
         return _Jump(time_s, value, middle, room) if abs(value - middle) > room else None
 
     def _settle(self, device: DeviceInfo, track: _Track, reading: Reading) -> list[AlertEvent]:
