@@ -30,9 +30,7 @@ from gateway.errors import BadInput, ConfigError
 from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Uplink, Verdict
 
 _LINK_RULES = frozenset({LINK_RULE, LINK_SITE_RULE})
-_RESERVED = (
-    frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES | AtOnce.names
-)
+_RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES
 
 
 class AlertEngine:

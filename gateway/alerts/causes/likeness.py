@@ -18,6 +18,7 @@ Way = tuple[str, str]
 UP, DOWN = "up", "down"
 ABOUT_DEVICE = "device"
 SCALE = "scale"
+SCALE_RULE = "at-once:scale"
 OUTSIDE = frozenset(
     {"temperature", "soil temperature", "light", "pressure", "wind", "rain", "particles"}
 )
@@ -26,11 +27,12 @@ OUTSIDE = frozenset(
 FAULTS = frozenset({"stuck", "noise", "spike"})
 """Kinds whose direction means nothing."""
 
-_WHOLE = frozenset({"silence", "silence-site", "link-site", "codec", "clock", "network"})
+_WHOLE = frozenset({"silence", "silence-site", "link-site", "codec", "at-once:clock"})
 _OWN = "own:"
 _HEALTH = frozenset({"battery", "link", "dropout", "reboot"})
-_JUDGED = frozenset({"model", "early"})
-_BUILT_IN = _JUDGED | _HEALTH
+_JUDGED = frozenset({"model", "at-once:early"})
+_BUILT_IN = frozenset({"model", "link"})
+_AT_ONCE = "at-once:"
 _TWINS = {"derived:frost": ("temperature", DOWN), "derived:air": ("particles", UP)}
 
 # The first pattern found decides, so the particular stands before the general.
@@ -96,7 +98,7 @@ def is_natural(way: Way) -> bool:
 def _of_rule(alert: Alert) -> frozenset[Way]:
     """Return the ways of a rule's alert: a user's own stays apart from what else is wrong."""
     channel = str(alert.reason[0].channel)
-    if alert.rule == SCALE:
+    if alert.rule == SCALE_RULE:
         return _own(alert) | {(SCALE, channel)}
     ruled = frozenset({(f"rule:{alert.rule}", channel)})
     return ruled | _own(alert) if alert.rule.startswith("range:") else ruled
@@ -106,7 +108,7 @@ def _of_health(alert: Alert) -> frozenset[Way]:
     """Return the ways of a device's own trouble; what is only worth a note explains nothing."""
     noted = alert.severity is Severity.INFO
     own = (alert.kind if noted else ABOUT_DEVICE, str(alert.dev_eui))
-    if alert.rule in _BUILT_IN:
+    if alert.rule in _BUILT_IN or alert.rule.startswith(_AT_ONCE):
         return frozenset({own})
     return frozenset({own, (f"rule:{alert.rule}", str(alert.reason[0].channel))})
 

@@ -12,6 +12,7 @@ from gateway.alerts.causes.likeness import (
     DOWN,
     FAULTS,
     SCALE,
+    SCALE_RULE,
     UP,
     Way,
     is_natural,
@@ -152,7 +153,7 @@ def _of_one(group: Group, neighbours: Neighbours, now_s: float) -> Alert:
 def _plainest(group: Group, alert: Alert) -> tuple[bool, bool, bool, float]:
     """Order the alerts of one device by how much they say of what is wrong, then by age."""
     ranged = alert.rule.startswith("range:")
-    return alert.rule != SCALE, not ranged, alert.id != group.lead.id, alert.first_seen_s
+    return alert.rule != SCALE_RULE, not ranged, alert.id != group.lead.id, alert.first_seen_s
 
 
 def _advice(found: Testimony) -> str:

@@ -1,4 +1,7 @@
-"""The rules that need no model: one place that asks them in turn."""
+"""The rules that need no model: one place that asks them in turn.
+
+Their names hold a colon, so none is ever the name of a user's own.
+"""
 
 from __future__ import annotations
 

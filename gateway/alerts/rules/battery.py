@@ -28,7 +28,7 @@ from gateway.types import (
     Severity,
 )
 
-RULE = "battery"
+RULE = "at-once:battery"
 _SOON_DAYS = 14.0
 _A_DAY = 24
 _ROW = 3

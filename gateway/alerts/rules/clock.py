@@ -25,7 +25,7 @@ from gateway.types import (
     Uplink,
 )
 
-RULE = "clock"
+RULE = "at-once:clock"
 AHEAD = Channel("device.clock_ahead")
 _GATEWAY = "gateway."
 _SUSPECT = ".clock_suspect"

@@ -25,7 +25,7 @@ from gateway.types import (
     Severity,
 )
 
-RULE = "dropout"
+RULE = "at-once:dropout"
 CHANNELS = 32
 """Channels of a device that are watched."""
 

@@ -11,7 +11,7 @@ Only quantities that cannot jump (`slow`) are judged, and only while no model ju
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -37,7 +37,7 @@ from gateway.types import (
     Verdict,
 )
 
-RULE = "early"
+RULE = "at-once:early"
 MOST = 4096
 """Channels that are watched; a model takes each over once it is warm."""
 
@@ -71,7 +71,7 @@ class _Jump:
 class _Track:
     """One channel so far. `run` counts equal samples since `run_s`, `longest` is of runs before."""
 
-    values: deque[float] = field(default_factory=lambda: deque(maxlen=_BEFORE))
+    values: array[float] = field(default_factory=lambda: array("d"))
     newest_s: float | None = None
     pairs: int = 0
     changes: int = 0
@@ -197,7 +197,7 @@ class EarlyRule:
     ) -> list[AlertEvent]:
         """Tell a step, unless water explains it; from here on the new level is known."""
         track.jump = None
-        track.values.clear()
+        del track.values[:]
         up = jump.value > jump.middle
         pattern = "rise" if up else "fall"
         explained = self._water.explains(
@@ -288,6 +288,7 @@ def _learn(track: _Track, time_s: float, value: float) -> None:
         track.longest = max(track.longest, track.run)
         track.run, track.run_s = 1, time_s
     track.values.append(value)
+    del track.values[:-_BEFORE]
     track.newest_s = time_s
 
 

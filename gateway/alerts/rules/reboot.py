@@ -14,7 +14,7 @@ from gateway.alerts.book import AlertBook, alert_id
 from gateway.speech import say
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reason, Severity, Uplink
 
-RULE = "reboot"
+RULE = "at-once:reboot"
 RESTARTS = Channel("device.restarts")
 _OUT_OF_ORDER = 8
 _EARLY_FRAME = 64

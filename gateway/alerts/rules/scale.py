@@ -9,7 +9,7 @@ than the samples before had, which must have been steady. A jump of weather does
 from __future__ import annotations
 
 import re
-from collections import deque
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,7 +31,7 @@ from gateway.types import (
     Severity,
 )
 
-RULE = "scale"
+RULE = "at-once:scale"
 MOST = 8192
 _NEW = 4
 _OLD = 16
@@ -60,7 +60,7 @@ def _is_judged(channel: Channel) -> bool:
 class _Track:
     """One channel's newest samples, and the alert that came of a jump."""
 
-    values: deque[float] = field(default_factory=lambda: deque(maxlen=_OLD + _NEW))
+    values: array[float] = field(default_factory=lambda: array("d"))
     newest_s: float = float("-inf")
     before: float = 0.0
     alert: Alert | None = None
@@ -126,6 +126,7 @@ class ScaleRule:
             return None
         track.newest_s = reading.time_s
         track.values.append(float(reading.value))
+        del track.values[: -(_OLD + _NEW)]
         return track
 
     def _look(self, device: DeviceInfo, track: _Track, reading: Reading) -> list[AlertEvent]:
@@ -160,7 +161,7 @@ class ScaleRule:
 
     def _close(self, track: _Track, time_s: float) -> list[AlertEvent]:
         alert, track.alert, track.back = track.alert, None, 0
-        track.values.clear()
+        del track.values[:]
         return self._book.end(alert, time_s) if alert else []
 
 
