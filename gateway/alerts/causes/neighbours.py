@@ -57,14 +57,19 @@ class Neighbours:
         }
         self._places = dict(self._configured)
         self._profiles: dict[DevEui, str] = {}
+        self._tags: dict[DevEui, Mapping[str, str]] = {}
         self._witnesses: dict[tuple[DevEui, Channel], tuple[float, tuple[Witness, ...]]] = {}
 
     def know(self, device: DeviceInfo) -> None:
         """Learn a device's profile and its tags; what is configured goes before them."""
-        self._profiles[device.dev_eui] = device.profile or device.profile_id
-        said = self._configured.get(device.dev_eui, Place())
+        dev_eui = device.dev_eui
+        if self._tags.get(dev_eui) is device.tags and dev_eui in self._profiles:
+            return
+        self._tags[dev_eui] = device.tags
+        self._profiles[dev_eui] = device.profile or device.profile_id
+        said = self._configured.get(dev_eui, Place())
         tags = {name.lower(): value.strip() for name, value in device.tags.items()}
-        self._places[device.dev_eui] = Place(
+        self._places[dev_eui] = Place(
             said.site or _first(tags, _SITE_TAGS),
             said.field or _first(tags, _FIELD_TAGS),
             said.depth or _first(tags, _DEPTH_TAGS).lower().removesuffix("cm").strip(),
@@ -82,6 +87,7 @@ class Neighbours:
         """Drop what was learned of a device."""
         self.hours.forget(dev_eui)
         self._places.pop(dev_eui, None)
+        self._tags.pop(dev_eui, None)
         self._profiles.pop(dev_eui, None)
         for key, (_, found) in list(self._witnesses.items()):
             if key[0] == dev_eui or any(one.dev_eui == dev_eui for one in found):

@@ -73,14 +73,14 @@ class DropoutRule:
         known = self._learn(device, readings)
         if known is None:
             return []
-        here = {reading.channel for reading in readings}
-        known.missing -= here
-        if known.alert is not None and not known.missing:
-            return self._close(known, now_s)
+        if known.missing:
+            known.missing -= {reading.channel for reading in readings}
+            if known.alert is not None and not known.missing:
+                return self._close(known, now_s)
         gone = {
             channel for channel, one in known.channels.items()
-            if channel not in known.missing and one.seen >= _KNOWN
-            and known.count - one.at >= max(_LEAST, _TIMES * one.longest)
+            if known.count - one.at >= _LEAST and channel not in known.missing
+            and one.seen >= _KNOWN and known.count - one.at >= _TIMES * one.longest
             and now_s - one.last_s >= _LEAST_S
         }  # fmt: skip
         return self._missing(device, known, gone, now_s) if gone else []

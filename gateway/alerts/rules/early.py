@@ -69,7 +69,10 @@ class _Jump:
 
 @dataclass(slots=True)
 class _Track:
-    """One channel so far. `run` counts equal samples since `run_s`, `longest` is of runs before."""
+    """One channel so far. `run` counts equal samples since `run_s`, `longest` is of runs before.
+
+    `home` is where the last step began.
+    """
 
     values: array[float] = field(default_factory=lambda: array("d"))
     newest_s: float | None = None
@@ -79,6 +82,7 @@ class _Track:
     run_s: float = 0.0
     longest: int = 1
     jump: _Jump | None = None
+    home: float | None = None
     alert: Alert | None = None
     well: int = 0
 
@@ -118,9 +122,7 @@ class EarlyRule:
         for reading in filter(is_slow, readings):
             key = (device.dev_eui, reading.channel)
             if key in self._tracks or len(self._tracks) < MOST:
-                track = self._tracks.setdefault(key, _Track())
-                if track.newest_s is None or reading.time_s > track.newest_s:
-                    _learn(track, reading.time_s, float(reading.value))
+                self._judge(None, self._tracks.setdefault(key, _Track()), reading)
 
     def restore(self, alert: Alert) -> None:
         """Take an open alert back after a restart."""
@@ -148,12 +150,15 @@ class EarlyRule:
 
     # --- one sample -----------------------------------------------------------------------
 
-    def _judge(self, device: DeviceInfo, track: _Track, reading: Reading) -> list[AlertEvent]:
+    def _judge(
+        self, device: DeviceInfo | None, track: _Track, reading: Reading
+    ) -> list[AlertEvent]:
+        """Take one sample; without a device it is of the past, and only learned from."""
         time_s, value = reading.time_s, float(reading.value)
         if track.newest_s is not None and time_s <= track.newest_s:
             return []
         close = track.newest_s is not None and time_s - track.newest_s <= _CLOSE_S
-        events = self._follow(track, time_s, value)
+        events = self._follow(track, time_s, value, past=device is None)
         jump = self._jump(track, reading.channel, time_s, value) if close else None
         if not close:
             track.jump = None
@@ -176,7 +181,9 @@ class EarlyRule:
         room = max(jump_of(channel) or 0.0, _MOVES * moves)
         return _Jump(time_s, value, middle, room) if abs(value - middle) > room else None
 
-    def _settle(self, device: DeviceInfo, track: _Track, reading: Reading) -> list[AlertEvent]:
+    def _settle(
+        self, device: DeviceInfo | None, track: _Track, reading: Reading
+    ) -> list[AlertEvent]:
         """Decide what a jump was, by the samples after it."""
         jump = track.jump
         if jump is None:
@@ -193,15 +200,19 @@ class EarlyRule:
         return self._stayed(device, track, reading, jump) if jump.stayed >= _STAYS else []
 
     def _stayed(
-        self, device: DeviceInfo, track: _Track, reading: Reading, jump: _Jump
+        self, device: DeviceInfo | None, track: _Track, reading: Reading, jump: _Jump
     ) -> list[AlertEvent]:
-        """Tell a step, unless water explains it; from here on the new level is known."""
+        """Tell a step, unless water explains it or it leads back to where the last one began."""
         track.jump = None
         del track.values[:]
+        home, track.home = track.home, jump.middle
+        if home is not None and abs(jump.value - home) <= jump.room:
+            track.home = None
+            return []
         up = jump.value > jump.middle
         pattern = "rise" if up else "fall"
         explained = self._water.explains(
-            device.dev_eui, reading.channel, pattern, up=up, time_s=reading.time_s
+            reading.dev_eui, reading.channel, pattern, up=up, time_s=reading.time_s
         )
         if explained or track.alert is not None:
             return []
@@ -210,8 +221,15 @@ class EarlyRule:
     # --- alerts ---------------------------------------------------------------------------
 
     def _begin(
-        self, device: DeviceInfo, track: _Track, reading: Reading, kind: str, jump: _Jump | None
+        self,
+        device: DeviceInfo | None,
+        track: _Track,
+        reading: Reading,
+        kind: str,
+        jump: _Jump | None,
     ) -> list[AlertEvent]:
+        if device is None:
+            return []
         expected = (jump.middle - jump.room, jump.middle, jump.middle + jump.room) if jump else None
         observed = jump.value if jump else float(reading.value)
         first_s = jump.time_s if jump else track.run_s
@@ -254,10 +272,12 @@ class EarlyRule:
                        "measurement."),
         )  # fmt: skip
 
-    def _follow(self, track: _Track, time_s: float, value: float) -> list[AlertEvent]:
-        """End an alert that is over."""
+    def _follow(
+        self, track: _Track, time_s: float, value: float, *, past: bool = False
+    ) -> list[AlertEvent]:
+        """End an alert that is over; samples of the past only count."""
         alert = track.alert
-        if alert is None:
+        if alert is None or (past and (alert.kind == _STUCK or time_s <= alert.first_seen_s)):
             return []
         reason = alert.reason[0]
         if alert.kind == _STUCK:
@@ -267,6 +287,8 @@ class EarlyRule:
             return []
         low, _, high = reason.expected or (value, value, value)
         track.well = track.well + 1 if low <= value <= high else 0
+        if past:
+            return []
         if track.well >= _WELL or time_s - alert.first_seen_s > _ACCEPTED_S:
             return self._close(track, time_s)
         return []
