@@ -177,8 +177,11 @@ class EarlyRule:
         if len(track.values) < _BEFORE or track.jump is not None:
             return None
         middle = track.values[-1]
+        floor = jump_of(channel) or 0.0
+        if abs(value - middle) <= floor:
+            return None
         moves = median(abs(after - before) for before, after in pairwise(track.values))
-        room = max(jump_of(channel) or 0.0, _MOVES * moves)
+        room = max(floor, _MOVES * moves)
         return _Jump(time_s, value, middle, room) if abs(value - middle) > room else None
 
     def _settle(

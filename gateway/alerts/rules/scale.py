@@ -37,6 +37,7 @@ _NEW = 4
 _OLD = 16
 _TENS = (10.0, 100.0, 1000.0, 0.1, 0.01, 0.001)
 _WITHIN = 0.03
+_LEAP = 0.5  # no other unit is nearer than half of what a value was
 _STEADY = 1.5
 _STEADY_DEGREES = 4.0
 _DEGREES: tuple[tuple[str, float, Callable[[float], float]], ...] = (
@@ -130,7 +131,9 @@ class ScaleRule:
         return track
 
     def _look(self, device: DeviceInfo, track: _Track, reading: Reading) -> list[AlertEvent]:
-        values = list(track.values)
+        values = track.values.tolist()
+        if abs(values[_OLD] - values[_OLD - 1]) < _LEAP * abs(values[_OLD - 1]):
+            return []
         old, new = values[:_OLD], values[_OLD:]
         found = _scaled(reading.channel, old, new)
         if not found:
