@@ -47,6 +47,12 @@ class Group:
         self.ever.add(member.dev_eui)
         self.most = max(self.most, len(self.devices()))
 
+    def unnamed(self) -> set[DevEui]:
+        """Return who is in it and was not published yet; nobody where a rule names them itself."""
+        if not self.ways:
+            return set()
+        return self.devices() - {self.alert.dev_eui, *self.alert.peers}
+
     def empty(self) -> bool:
         """Say whether nothing is left of it."""
         return not self.members and not self.waiting

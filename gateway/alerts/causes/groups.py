@@ -114,9 +114,11 @@ class Causes:
             if group.waiting and now_s - self._waiting.get(group.alert.id, now_s) > WAITED_S:
                 group.waiting.clear()
                 events += self._lost(group, now_s, now_s)
+                if group.empty():
+                    continue
             if group.over_s is not None and now_s - group.over_s >= LINGER_S:
                 events += self._release(group, now_s)
-            elif len(group.devices()) > group.told and now_s - group.told_s >= QUIET_S:
+            elif group.unnamed() and now_s - group.told_s >= QUIET_S:
                 events += self._publish(group, now_s)
         return events + self._reconsider(now_s)
 

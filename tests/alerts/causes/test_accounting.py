@@ -83,6 +83,16 @@ class Rules:
         if key in self.open:
             self.take(EventType.END, replace(self.open.pop(key), end_s=self.now_s))
 
+    def storm(self, key: Key) -> None:
+        for number in range(DEVICES):
+            self.begin((number, key[1]))
+
+    def calm(self, key: Key) -> None:
+        """All but one are over."""
+        for number in range(DEVICES):
+            if number != key[0]:
+                self.end((number, key[1]))
+
     def speak(self, key: Key) -> None:
         device = DeviceInfo(DevEui(f"70b3d57ed000000{key[0]}"))
         self.causes.note(device, [])
@@ -115,7 +125,8 @@ class Rules:
 
 STEPS: dict[str, Callable[[Rules, Key], None]] = {
     "begin": Rules.begin, "again": Rules.begin, "update": Rules.update, "end": Rules.end,
-    "speak": Rules.speak, "wait": Rules.wait, "restart": Rules.restart,
+    "speak": Rules.speak, "storm": Rules.storm, "calm": Rules.calm,
+    "wait": Rules.wait, "restart": Rules.restart,
 }  # fmt: skip
 KEYS = st.tuples(st.integers(0, DEVICES - 1), st.integers(0, len(ABOUT) - 1))
 SCRIPTS = st.lists(st.tuples(st.sampled_from(sorted(STEPS)), KEYS), max_size=60)

@@ -258,6 +258,20 @@ def test_a_restart_keeps_the_id_and_takes_its_devices_back_one_by_one() -> None:
     assert field.types()[-1] == "end"
 
 
+def test_a_restart_does_not_end_a_front_when_its_first_device_is_well() -> None:
+    field = Field()
+    front(field, range(4))
+    field.pass_time(120.0)
+    before = field.the_alert()
+    field.restart()
+    recover(field, 0)
+    assert field.the_alert().id == before.id
+    for number in (1, 2, 3):
+        recover(field, number)
+
+    assert not field.engine.open()
+
+
 def test_devices_that_never_speak_again_after_a_restart_hold_nothing_open() -> None:
     field = Field()
     front(field, range(4))
@@ -290,6 +304,23 @@ def test_many_that_stick_at_once_are_one_and_those_told_before_are_folded_into_i
     assert len(folded) == 2
     assert {one.folded_into for one in folded} == {alert.id}
     assert field.types().count("new") == 3
+
+
+def test_what_was_folded_and_stays_comes_back_under_another_id() -> None:
+    field = Field(config({number: f"Field {number}" for number in range(6)}))
+    for number in range(6):
+        field.say(number, 16.0, pattern="stuck")
+        field.now_s += 5.0
+    for number in (0, 2, 3, 4, 5):
+        recover(field, number)
+    field.pass_time(3 * HOUR_S)
+
+    alert = field.the_alert()
+    earlier = {event.alert.id for event in field.events[:-1]}
+    assert alert.dev_eui == device(1).dev_eui
+    assert alert.id not in earlier
+    recover(field, 1)
+    assert not field.engine.open()
 
 
 def test_a_rule_of_the_users_own_is_grouped_with_its_like_and_keeps_its_words() -> None:

@@ -110,6 +110,18 @@ def test_a_slow_device_joins_the_open_outage_of_its_gateway() -> None:
     assert "5 devices" in alert.title
 
 
+def test_who_was_heard_after_an_outage_began_has_a_silence_of_its_own() -> None:
+    site = Site()
+    site.add(range(8), BOTH, 900.0)
+    site.add([20], BOTH, HOUR_S)
+    site.run(2 * LOST_S)
+    site.run(site.now_s + 12 * HOUR_S, silent=range(8))
+    site.run(site.now_s + 12 * HOUR_S, silent=[*range(8), 20])
+
+    outage, single = site.new()
+    assert (len(outage.peers), single.dev_eui) == (7, device(20).dev_eui)
+
+
 def test_a_silence_told_before_is_folded_into_the_outage_that_it_began_with() -> None:
     site = Site()
     site.add([0], NORTH, 60.0)
