@@ -32,7 +32,6 @@ class Group:
     waiting: dict[DevEui, int] = field(default_factory=dict)
     most: int = 1
     over_s: float | None = None
-    ever: set[DevEui] = field(default_factory=set)
 
     def devices(self) -> set[DevEui]:
         """Return whom it is about now."""
@@ -44,7 +43,6 @@ class Group:
         if member.id == self.lead.id:
             self.lead = member
         self.waiting.pop(member.dev_eui, None)
-        self.ever.add(member.dev_eui)
         self.most = max(self.most, len(self.devices()))
 
     def unnamed(self) -> set[DevEui]:
