@@ -159,7 +159,9 @@ class Bulletin:
             )
             yield messages.state(self._topics, dev_eui, payload)
         if device.verdicts:
-            active = any(alert.dev_eui == dev_eui for alert in self._alerts.open())
+            active = any(
+                dev_eui == alert.dev_eui or dev_eui in alert.peers for alert in self._alerts.open()
+            )
             yield messages.anomaly(
                 self._topics,
                 dev_eui,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.agronomy import Derivation
-from gateway.alerts import AlertEngine
+from gateway.alerts import AlertEngine, newest_steps
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
 from gateway.config import Config
@@ -60,6 +60,9 @@ ReadingsOf = Callable[[Measured], tuple[list[Reading], list[tuple[str, str]]]]
 """An event's readings, and its leaves that could not be read as (reason, key)."""
 
 TICK_S = 30.0
+
+CHIRPSTACK_LINK = "chirpstack"
+"""The connection without which nobody is heard through the network server."""
 
 
 @dataclass(slots=True)
@@ -139,6 +142,7 @@ class Stages:
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
         self._send_on(outcome)
+        outcome.alerts = newest_steps(outcome.alerts)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -209,7 +213,8 @@ class Stages:
         if abs(outcome.now_s - self._ticked_s) < TICK_S:
             return
         self._ticked_s = outcome.now_s
-        outcome.alerts.extend(self._alerts.tick(outcome.now_s))
+        cut_off = CHIRPSTACK_LINK in self._telemetry.down
+        outcome.alerts.extend(self._alerts.tick(outcome.now_s, cut_off=cut_off))
         self._advance(outcome, self._downlinks.tick(outcome.now_s))
         outcome.availability.update(self._alerts.availability_changes())
 
@@ -424,7 +429,9 @@ class Stages:
         item.readings.extend(derived)
         self._telemetry.counts["readings"] += len(derived)
         outcome.alerts.extend(
-            self._alerts.heard(info, uplink.time_s, uplink.received_s, late=item.late)
+            self._alerts.heard(
+                info, uplink.time_s, uplink.received_s, late=item.late, uplink=uplink
+            )
         )
         outcome.alerts.extend(
             self._alerts.consider(info, verdicts, item.readings, uplink.received_s, late=item.late)

@@ -31,6 +31,7 @@ class Telemetry:
         self.radio: Counter[str] = Counter()
         self.codecs: dict[str, Counter[str]] = {}
         self.recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
+        self.down: set[str] = set()
         self.last_error = ""
 
     def event_decoded(self, kind: str) -> None:
@@ -124,8 +125,10 @@ class Telemetry:
         """Log that a connection came, went, or could not be made."""
         self.counts["link_changes"] += 1
         if connected:
+            self.down.discard(link)
             self.log.info("link_up", link=link)
         else:
+            self.down.add(link)
             self.log.warning("link_down", link=link, error=error)
 
     def link_watcher(self, link: str) -> Callable[[bool, str], None]:

@@ -35,11 +35,11 @@ class AlertBook:
         self._open[alert.id] = alert
         return [AlertEvent(EventType.UPDATE, alert)]
 
-    def end(self, alert: Alert, end_s: float) -> list[AlertEvent]:
-        """Close an alert, never before it was last seen."""
+    def end(self, alert: Alert, end_s: float, *, folded_into: str = "") -> list[AlertEvent]:
+        """Close an alert, never before it was last seen; `folded_into` is what stands for it."""
         if self._open.pop(alert.id, None) is None:
             return []
-        ended = replace(alert, end_s=max(end_s, alert.last_seen_s))
+        ended = replace(alert, end_s=max(end_s, alert.last_seen_s), folded_into=folded_into)
         return [AlertEvent(EventType.END, ended)]
 
     def restore(self, alert: Alert) -> None:

@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.alerts.book import AlertBook
+from gateway.alerts.causes import Causes
+from gateway.alerts.rules.at_once import AtOnce
 from gateway.alerts.rules.derived_limits import DERIVED_LIMITS
 from gateway.alerts.rules.link import RULE as LINK_RULE
 from gateway.alerts.rules.link import SITE_RULE as LINK_SITE_RULE
 from gateway.alerts.rules.link import LinkRule
 from gateway.alerts.rules.model import RULE as MODEL_RULE
 from gateway.alerts.rules.model import FindLike, ModelRule
+from gateway.alerts.rules.outages import SITE_RULE
 from gateway.alerts.rules.silence import RULE as SILENCE_RULE
-from gateway.alerts.rules.silence import SITE_RULE, SilenceRule
+from gateway.alerts.rules.silence import SilenceRule
 from gateway.alerts.rules.thresholds import PHYSICAL, ThresholdRule, limits_of
 from gateway.alerts.rules.undecoded import RULE as CODEC_RULE
 from gateway.alerts.rules.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
-from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Verdict
+from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Uplink, Verdict
 
 _LINK_RULES = frozenset({LINK_RULE, LINK_SITE_RULE})
 _RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES
@@ -58,16 +61,33 @@ class AlertEngine:
         self._thresholds = ThresholdRule(self._book, limits)
         self._model = ModelRule(self._book, self._water, model_name, find_like or (lambda *_: None))
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
+        self._at_once = AtOnce(self._book, self._water, config.alerts.battery)
+        self._causes = Causes(config)
         self._orphans: list[Alert] = []
 
     def heard(
-        self, device: DeviceInfo, time_s: float, received_s: float, *, late: bool = False
+        self,
+        device: DeviceInfo,
+        time_s: float,
+        received_s: float,
+        *,
+        late: bool = False,
+        uplink: Uplink | None = None,
     ) -> list[AlertEvent]:
-        """Take the fact that a device was heard; a late uplink says nothing about now."""
+        """Take the fact that a device was heard; a late uplink says nothing about now.
+
+        `uplink` tells what its frame says of counters, clocks and radio gateways.
+        """
         del time_s  # silence is counted by our own clock: a device's may be wrong
         device = self._named(device)
-        self._silence.name(device.dev_eui, device.name)
-        return [] if late else self._silence.heard(device.dev_eui, received_s)
+        self._silence.know(device)
+        if late:
+            return []
+        gateways = [one.gateway_id for one in uplink.receptions] if uplink else []
+        events = self._silence.heard(device.dev_eui, received_s, gateways)
+        if uplink is not None:
+            events += self._at_once.heard(device, uplink)
+        return self._causes.take(events, received_s)
 
     def consider(
         self,
@@ -84,12 +104,15 @@ class AlertEngine:
         """
         device = self._named(device)
         self._water.note(device, readings)
+        self._causes.note(device, readings)
         if late:
             return []
         events = self._thresholds.consider(device, readings)
         events += self._link.consider(device, readings)
+        events += self._at_once.consider(device, verdicts, readings, now_s)
         units = {reading.channel: reading.unit for reading in readings}
-        return events + self._model.consider(device, verdicts, units, now_s)
+        events += self._model.consider(device, verdicts, units, now_s)
+        return self._causes.take(events, now_s) + self._causes.spoke(device.dev_eui, now_s)
 
     def judged_by(self, model_name: str) -> None:
         """Name the model in alerts that begin from now on."""
@@ -98,6 +121,8 @@ class AlertEngine:
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn how a device is usually heard from a stored uplink; give its oldest first."""
         self._link.recall(device.dev_eui, readings)
+        self._at_once.recall(device, readings)
+        self._causes.note(device, readings)
 
     def decoded(
         self,
@@ -109,13 +134,21 @@ class AlertEngine:
         late: bool = False,
     ) -> list[AlertEvent]:
         """Take how a codec fared with one payload; a late one says nothing about now."""
-        return [] if late else self._codecs.decoded(self._named(device), codec, failure, now_s)
+        if late:
+            return []
+        events = self._codecs.decoded(self._named(device), codec, failure, now_s)
+        return self._causes.take(events, now_s)
 
-    def tick(self, now_s: float) -> list[AlertEvent]:
-        """Look at what is missing: silent devices, and alerts nobody feeds any more."""
+    def tick(self, now_s: float, *, cut_off: bool = False) -> list[AlertEvent]:
+        """Look at what is missing: silent devices, and alerts nobody feeds any more.
+
+        `cut_off` says that the network server cannot be reached, so that nobody can be heard.
+        """
         events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
         self._orphans.clear()
-        return events + self._silence.tick(now_s) + self._model.tick(now_s)
+        events += self._silence.tick(now_s, cut_off=cut_off) + self._model.tick(now_s)
+        events += self._at_once.tick(now_s)
+        return self._causes.take(events, now_s) + self._causes.tick(now_s)
 
     def restore(
         self,
@@ -130,9 +163,11 @@ class AlertEngine:
         is known of them.
         """
         for device in devices:
-            self._silence.name(device.dev_eui, self._named(device).name)
+            self._silence.know(self._named(device))
+            self._causes.neighbours.know(device)
         self._silence.restore({eui: list(times) for eui, times in activity.items()}, now_s)
-        for alert in open_alerts:
+        for published in open_alerts:
+            alert = self._causes.restore(published, now_s)
             self._book.restore(alert)
             if alert.rule == MODEL_RULE and alert.reason:
                 self._model.restore(alert, now_s)
@@ -144,6 +179,8 @@ class AlertEngine:
                 self._codecs.restore(alert)
             elif alert.rule in _LINK_RULES and alert.reason:
                 self._link.restore(alert)
+            elif alert.rule in self._at_once.names and alert.reason:
+                self._at_once.restore(alert)
             else:
                 self._orphans.append(alert)
 
@@ -162,17 +199,19 @@ class AlertEngine:
     def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
         """Drop a device; its open alerts end."""
         self._water.forget(dev_eui)
-        return (
+        events = (
             self._silence.forget(dev_eui)
             + self._thresholds.forget(dev_eui)
             + self._model.forget(dev_eui)
             + self._codecs.forget(dev_eui)
             + self._link.forget(dev_eui)
+            + self._at_once.forget(dev_eui)
         )
+        return self._causes.take(events, 0.0) + self._causes.forget(dev_eui)
 
     def open(self) -> list[Alert]:
         """Return what is wrong now, oldest first."""
-        return self._book.alerts()
+        return self._causes.open()
 
     def _named(self, device: DeviceInfo) -> DeviceInfo:
         name = self._names.get(device.dev_eui, "")

@@ -57,6 +57,7 @@ def sentence(alert: Alert) -> str:
     parts += [reason_sentence(reason) for reason in alert.reason[:3]]
     if len(alert.reason) > 3:  # noqa: PLR2004 - three reasons fit in a line of text
         parts.append(f"And {len(alert.reason) - 3} more.")
+    parts += alert.evidence[:2]
     if alert.end_s is not None:
         parts.append(f"Over after {duration(alert.end_s - alert.first_seen_s)}.")
     elif alert.advice:

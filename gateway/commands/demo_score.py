@@ -58,7 +58,8 @@ class Progress:
             self.open_alerts.pop(alert.id, None)
         else:
             self.open_alerts[alert.id] = alert
-        self._see(alert, now_s)
+        if step is not EventType.END:
+            self._see(alert, now_s)
         if step is not EventType.UPDATE:
             self.notices.append(Notice(now_s, step, alert))
             self.noticed += 1

@@ -6,7 +6,13 @@ between levels) overrides the file; a value is read as TOML where it is valid TO
 """
 
 from gateway.config.agronomy import AgronomyConfig, FieldConfig, TrendConfig
-from gateway.config.alerts import AlertsConfig, LinkAlertConfig, SilenceConfig, ThresholdConfig
+from gateway.config.alerts import (
+    AlertsConfig,
+    BatteryAlertConfig,
+    LinkAlertConfig,
+    SilenceConfig,
+    ThresholdConfig,
+)
 from gateway.config.brokers import (
     ChirpStackApiConfig,
     ChirpStackConfig,
@@ -45,6 +51,7 @@ __all__ = [
     "MIN_KEY_BYTES",
     "AgronomyConfig",
     "AlertsConfig",
+    "BatteryAlertConfig",
     "ChannelConfig",
     "ChirpStackApiConfig",
     "ChirpStackConfig",

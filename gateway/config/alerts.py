@@ -64,11 +64,25 @@ class LinkAlertConfig(Section):
     for_s: Annotated[float, Field(ge=0)] = 21600.0
 
 
+class BatteryAlertConfig(Section):
+    """`[alerts.battery]`: when a battery that declines is reported.
+
+    A voltage is low at `floor_share` of the highest day it had, a charge at `floor_percent`; told
+    from `warn_days` before that on.
+    """
+
+    enabled: bool = True
+    floor_share: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    floor_percent: Annotated[float, Field(ge=0, lt=100)] = 10.0
+    warn_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
+
+
 class AlertsConfig(Section):
     """`[alerts]`."""
 
     silence: SilenceConfig = SilenceConfig()
     link: LinkAlertConfig = LinkAlertConfig()
+    battery: BatteryAlertConfig = BatteryAlertConfig()
     threshold: tuple[ThresholdConfig, ...] = ()
     late_after_s: Seconds = 3600.0
 

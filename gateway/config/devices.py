@@ -65,10 +65,16 @@ class ProfileConfig(CommandedConfig):
 
 
 class DeviceConfig(CommandedConfig):
-    """`[devices.DEVEUI]`: what holds for one device; goes before its profile."""
+    """`[devices.DEVEUI]`: what holds for one device; goes before its profile.
+
+    Devices of one `area` (a field, a greenhouse) are neighbours; those of different `site`s never
+    are. Probes of one area at different `depth_cm` do not testify about each other.
+    """
 
     name: str = ""
+    site: str = ""
     area: str = ""
+    depth_cm: Annotated[float, Field(ge=0)] | None = None
     channels: dict[str, ChannelConfig] = {}
     command_f_port: Annotated[int, Field(ge=1, le=223)] | None = None
 

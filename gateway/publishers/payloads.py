@@ -144,6 +144,8 @@ def _alert(item: Alert) -> dict[str, Json]:
         "ack": item.ack,
         "model": item.model,
         "peers": list(item.peers),
+        "evidence": list(item.evidence),
+        "folded_into": item.folded_into or None,
         **({} if item.nearest is None else {"nearest": _nearest(item.nearest)}),
     }
 

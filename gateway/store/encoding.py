@@ -235,6 +235,7 @@ def decode_alert(text: str) -> Alert:
     body = from_json(text)
     body["severity"] = Severity(body["severity"])
     body["peers"] = tuple(body["peers"])
+    body["evidence"] = tuple(body.get("evidence", ()))
     body["reason"] = tuple(
         Reason(**{**part, "expected": _range(part["expected"])}) for part in body["reason"]
     )

@@ -54,7 +54,9 @@ class Alert:
     """One thing that is wrong, from its beginning to its end, under one `id`.
 
     `rule` names what raised it (`model`, `silence`, or a threshold's own name); together with
-    device and channel it is the key under which the alert is open at most once.
+    device and channel it is the key under which the alert is open at most once. `evidence` says in
+    sentences why `cause` is the cause; `folded_into` is set where an alert ended because another,
+    of that id, now stands for it.
     """
 
     id: str
@@ -73,6 +75,8 @@ class Alert:
     model: str = ""
     peers: tuple[DevEui, ...] = ()
     nearest: Likeness | None = None
+    evidence: tuple[str, ...] = ()
+    folded_into: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,9 @@ def one_by_one() -> str:
 
 def test_the_recording_holds_what_it_is_for() -> None:
     _, told, summary = json.loads(one_by_one())
-    assert [step.split()[0] for step in told].count("new") == 2
-    assert [step.split()[0] for step in told].count("end") == 2
+    # Twice it is hot at once: a limit that is passed, and a step before any model knows the probe.
+    assert [step.split()[0] for step in told].count("new") == 4
+    assert [step.split()[0] for step in told].count("end") == 4
     assert summary["duplicates"] > 10
     assert summary["quarantined"] == {"unknown_topic": 4}
 

@@ -129,6 +129,34 @@ async def test_a_link_that_goes_bad_is_published_as_the_schemas_say(tmp_path: Pa
         assert b"frequency_868" not in message.payload or "homeassistant" not in message.topic
 
 
+async def test_devices_with_one_cause_are_one_alert_with_its_evidence(tmp_path: Path) -> None:
+    hot = {"name": "hot", "channel": "air.temperature", "above": 30.0}
+    settings = daemon_settings(tmp_path, alerts={"threshold": [hot]})
+    async with running(settings) as farm:
+        for number in range(6):
+            farm.say(*up(eui(number), 1, time.time(), {"TempC_SHT": 35.0 + number}))
+        await farm.until(lambda: farm.assembly.telemetry.counts["uplinks"] == 6)
+        alerts = f"{BASE}/device/{eui(0)}/alert"
+        await farm.until(
+            lambda: any(one["peers"] for one in farm.heard(alerts)), "an alert of many"
+        )
+        opened = farm.assembly.alerts.open()
+
+    told = [
+        json.loads(message.payload)
+        for message in ours(farm.broker)
+        if message.topic.endswith("/alert") and message.payload
+    ]
+    assert {alert["id"] for alert in told} == {opened[0].id}
+    assert [alert["event_type"] for alert in told].count("new") == 1
+    assert told[-1]["cause"] == "environment"
+    assert told[-1]["folded_into"] is None
+    assert set(told[-1]["peers"]) <= {eui(number) for number in range(1, 6)}
+    assert "devices within" in told[-1]["evidence"][0]
+    for alert in told:
+        Draft202012Validator(contract.schema("alert")).validate(alert)
+
+
 async def test_requests_are_answered_with_their_transaction_and_mark(tmp_path: Path) -> None:
     async with running(daemon_settings(tmp_path)) as farm:
         speak(farm, 1, 1)

@@ -389,6 +389,15 @@ def test_what_a_fault_physically_reaches_is_neither_found_nor_false() -> None:
     assert (outcome.alert, strays) == (None, 0)
 
 
+def test_an_alert_of_several_devices_is_false_only_where_no_fault_explains_any() -> None:
+    stuck = fault("stuck")
+    at_s = stuck.start_s + 600.0
+    alone = replace(alert("weather", "level", at_s), id="group")
+    group = replace(alone, devices=alone.devices | {EUIS[stuck.device]})
+    assert judged(stuck, [group])[1] == 0
+    assert judged(stuck, [alone])[1] == 1
+
+
 def test_a_silent_device_is_found_by_its_silence_alone() -> None:
     silent = fault("silence")
     seen = [alert(silent.device, "drift", silent.start_s + HOUR_S)]

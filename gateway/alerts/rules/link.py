@@ -287,18 +287,19 @@ class LinkRule:
     ) -> list[AlertEvent]:
         """Let one alert stand for all; those that some have already end."""
         events: list[AlertEvent] = []
+        lead, *peers = sorted(members)
+        first_s = watch.since_s if watch.since_s is not None else time_s
+        site_id = alert_id(lead, SITE_RULE, "", first_s)
         for dev_eui in sorted(members):
             one = self._watches[dev_eui]
             one.since_s = time_s if one.since_s is None else one.since_s
             one.trouble = watch.trouble
             if one.alert is not None:
-                events += self._book.end(one.alert, time_s)
+                events += self._book.end(one.alert, time_s, folded_into=site_id)
                 one.alert = None
-        lead, *peers = sorted(members)
         title, advice = self._site_words(members, judged, watch.trouble)
-        first_s = watch.since_s if watch.since_s is not None else time_s
         alert = Alert(
-            id=alert_id(lead, SITE_RULE, "", first_s), dev_eui=lead, rule=SITE_RULE, kind="link",
+            id=site_id, dev_eui=lead, rule=SITE_RULE, kind="link",
             cause="network", severity=Severity.WARNING, title=title, advice=advice,
             reason=self._reasons(watch), first_seen_s=first_s, last_seen_s=time_s,
             peers=tuple(peers),

@@ -2,6 +2,8 @@
 
 Regular devices get a limit of a few usual intervals, with room for lost frames. Event-driven ones
 (doors, leak contacts) have heavy tails: their limit is a multiple of the longest interval seen.
+A device that comes back by itself soon after its limit has shown that it may be silent for so long:
+for two weeks nobody is told of the like again. A silence of more than three limits shows nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ _LOSS_FACTOR = 2.0
 _LONGEST_FACTOR = 1.5
 _EVENT_DRIVEN_S = 36 * 3600.0
 _ALIKE = 2.0
+_SOON = 3.0
+_ROOM = 1.5
+_REMEMBERED_S = 14 * 86400.0
 
 
 @dataclass(slots=True)
@@ -30,12 +35,15 @@ class Rhythm:
 
     `limit_s` is None until NEEDED intervals are known. `usual_s` is the upper quartile, so that a
     device which sends two frames at a time is known by its pauses; `wait_s` is the mean, if longer.
+    `overrun_s` is the longest silence past the limit that ended by itself, at `overran_s`.
     """
 
     settings: SilenceConfig
     last_s: float | None = None
     intervals: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     outlier_s: float | None = None
+    overrun_s: float = 0.0
+    overran_s: float = 0.0
     usual_s: float = 0.0
     wait_s: float = 0.0
     limit_s: float | None = None
@@ -53,11 +61,18 @@ class Rhythm:
             # Learned up to the limit only: a lossy link is given more room, an outage not its whole
             # length.
             self.intervals.append(self.limit_s)
+            self._overrun(interval_s, received_s)
             self._slower(interval_s)
         else:
             self.outlier_s = None
             self.intervals.append(min(interval_s, self.settings.max_s))
-        self._settle()
+        self._settle(received_s)
+
+    def _overrun(self, interval_s: float, now_s: float) -> None:
+        """Remember the longest silence that a device came back from by itself."""
+        if self.limit_s is not None and interval_s <= _SOON * self.limit_s:
+            kept_s = self.overrun_s if now_s - self.overran_s <= _REMEMBERED_S else 0.0
+            self.overrun_s, self.overran_s = max(kept_s, interval_s), now_s
 
     def _slower(self, interval_s: float) -> None:
         """One interval past the limit is an outage; two alike are a new rhythm."""
@@ -68,7 +83,7 @@ class Rhythm:
         # Known twice already: filled up so that the new rhythm has a limit of its own at once.
         self.intervals.extend([before_s, interval_s] * (NEEDED // 2))
 
-    def _settle(self) -> None:
+    def _settle(self, now_s: float) -> None:
         if len(self.intervals) < NEEDED:
             return
         ordered = sorted(self.intervals)
@@ -88,4 +103,6 @@ class Rhythm:
             if self.regular
             else max(_TAIL_FACTOR * ordered[-1], _EVENT_DRIVEN_S)
         )
+        if now_s - self.overran_s <= _REMEMBERED_S:
+            wanted = max(wanted, _ROOM * self.overrun_s)
         self.limit_s = min(max(wanted, self.settings.min_s), self.settings.max_s)

@@ -4,8 +4,8 @@ Only receptions by our own clock count. A device is overdue when nothing was hea
 limit since the later of its last reception and the newest **grace**: a restart, a pause of this
 program, or a time in which nobody at all was heard (radio gateway, server or broker trouble). So
 our own outage silences nobody. When one device is overdue and more than half (and more than 3) of
-the regular devices that could have been missed by then are late too, one alert with cause
-`network` stands for all of them; it is kept under the lowest DevEUI and lists the others as peers.
+the regular devices that could have been missed by then are late too, or those that one lost radio
+gateway alone hears, one alert with cause `network` stands for all of them (`outages`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.alerts.book import AlertBook, alert_id
+from gateway.alerts.rules.outages import (
+    SITE_RULE,
+    Finding,
+    Outage,
+    Outages,
+    evidence_of,
+    lost_gateway,
+)
+from gateway.alerts.rules.paths import Paths
 from gateway.alerts.rules.rhythm import Rhythm
 from gateway.alerts.words import duration
 from gateway.config import SilenceConfig
-from gateway.types import Alert, AlertEvent, Channel, DevEui, Reason, Severity
+from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reason, Severity
 
 RULE = "silence"
-SITE_RULE = "silence-site"
 SILENT_FOR = Channel("device.silent_for")
 _PAUSE_S = 900.0
 _LONELY = 10.0  # nobody heard for ten times the usual wait: chance of one in 20,000 by luck
@@ -35,11 +43,12 @@ class SilenceRule:
     def __init__(self, book: AlertBook, settings: SilenceConfig, site: str) -> None:
         self._book = book
         self._settings = settings
-        self._site = site
+        self._outages = Outages(book, site)
         self._rhythms: dict[DevEui, Rhythm] = {}
         self._names: dict[DevEui, str] = {}
+        self._applications: dict[DevEui, str] = {}
+        self._paths = Paths()
         self._silent: dict[DevEui, Alert] = {}
-        self._site_alert: Alert | None = None
         self._offline: set[DevEui] = set()
         self._grace_s = float("-inf")
         self._called_s: float | None = None
@@ -49,12 +58,16 @@ class SilenceRule:
         self._lonely_in = 0
         self._pause_s = float("inf")
 
-    def name(self, dev_eui: DevEui, name: str) -> None:
-        """Learn what people call a device."""
-        self._names[dev_eui] = name or dev_eui
+    def know(self, device: DeviceInfo) -> None:
+        """Learn what people call a device, and whose it is."""
+        self._names[device.dev_eui] = device.name or device.dev_eui
+        self._applications[device.dev_eui] = device.application or device.application_id
 
-    def heard(self, dev_eui: DevEui, received_s: float) -> list[AlertEvent]:
-        """Take one live reception: it ends this device's silence."""
+    def heard(
+        self, dev_eui: DevEui, received_s: float, gateways: Sequence[str] = ()
+    ) -> list[AlertEvent]:
+        """Take one live reception, and which radio gateways had it: it ends a silence."""
+        self._paths.heard(dev_eui, gateways, received_s)
         self._watch_for_pauses(received_s)
         if self._input_s is not None and received_s - self._input_s > self._lonely_s:
             self._grace_s = received_s
@@ -68,26 +81,27 @@ class SilenceRule:
         self._set_offline(dev_eui, offline=False)
         alert = self._silent.pop(dev_eui, None)
         events = self._book.end(alert, received_s) if alert else []
-        return events + self._site_over(received_s)
+        return events + self._outages_over(received_s)
 
-    def tick(self, now_s: float) -> list[AlertEvent]:
-        """Find who is overdue at `now_s`."""
+    def tick(self, now_s: float, *, cut_off: bool = False) -> list[AlertEvent]:
+        """Find who is overdue at `now_s`; `cut_off`: the network server cannot be reached."""
         self._watch_for_pauses(now_s)
         overdue = [eui for eui in self._rhythms if now_s > self._deadline_s(eui)]
         for dev_eui in overdue:
             self._set_offline(dev_eui, offline=True)
+        events = self._outages_over(now_s)
         if not self._settings.enabled:
-            return []
-        fresh = [eui for eui in overdue if eui not in self._silent and not self._covered(eui)]
+            return events
+        fresh = [eui for eui in overdue if not self._is_told(eui)]
         if not fresh:
-            return []
-        together = self._together(fresh, now_s)
-        if together and self._site_alert is None:
-            events = self._raise_site(together, fresh, now_s)
-            fresh = [eui for eui in fresh if not self._covered(eui)]
-        else:
-            events = []
-        for dev_eui in fresh:
+            return events
+        heard_s = {eui: self._last_s(eui) for eui in self._rhythms}
+        joined, taken = self._outages.join(fresh, heard_s, self._paths, len(self._rhythms))
+        events += joined
+        fresh = [eui for eui in fresh if eui not in taken]
+        if fresh:
+            events += self._raise_outage(fresh, heard_s, now_s, cut_off=cut_off)
+        for dev_eui in (eui for eui in fresh if not self._is_told(eui)):
             events += self._raise(dev_eui, now_s)
         return events
 
@@ -120,7 +134,7 @@ class SilenceRule:
     def restore_alert(self, alert: Alert) -> None:
         """Take an open alert back after a restart: who was silent still is, until heard."""
         if alert.rule == SITE_RULE:
-            self._site_alert = alert
+            self._outages.restore(alert)
             silent = (alert.dev_eui, *alert.peers)
         else:
             self._silent[alert.dev_eui] = alert
@@ -135,6 +149,8 @@ class SilenceRule:
         self._names.pop(dev_eui, None)
         self._changes.pop(dev_eui, None)
         self._offline.discard(dev_eui)
+        self._applications.pop(dev_eui, None)
+        self._paths.forget(dev_eui)
         alert = self._silent.pop(dev_eui, None)
         return self._book.end(alert, alert.last_seen_s) if alert else []
 
@@ -169,6 +185,10 @@ class SilenceRule:
         last_s = self._rhythms[dev_eui].last_s
         return max(self._grace_s, last_s) if last_s is not None else self._grace_s
 
+    def _last_s(self, dev_eui: DevEui) -> float:
+        last_s = self._rhythms[dev_eui].last_s
+        return self._grace_s if last_s is None else last_s
+
     def _deadline_s(self, dev_eui: DevEui) -> float:
         rhythm = self._rhythms[dev_eui]
         if dev_eui in self._offline:  # only a reception brings a device back, not a restart
@@ -177,12 +197,11 @@ class SilenceRule:
             return float("inf")
         return self._since_s(dev_eui) + rhythm.limit_s
 
-    def _covered(self, dev_eui: DevEui) -> bool:
-        site = self._site_alert
-        return site is not None and (dev_eui == site.dev_eui or dev_eui in site.peers)
+    def _is_told(self, dev_eui: DevEui) -> bool:
+        return dev_eui in self._silent or self._outages.covers(dev_eui)
 
-    def _together(self, overdue: Sequence[DevEui], now_s: float) -> list[DevEui]:
-        """Return all that fell silent with the overdue ones, empty when they are but a few."""
+    def _late(self, overdue: Sequence[DevEui], now_s: float) -> tuple[list[DevEui], list[DevEui]]:
+        """Return who could have been missed by now, and who of them is late."""
         silent_s = {eui: now_s - self._since_s(eui) for eui in self._rhythms}
         longest_s = max(silent_s[eui] for eui in overdue)
         judged = [
@@ -192,7 +211,7 @@ class SilenceRule:
             and rhythm.limit_s / 2 <= longest_s
         ]  # fmt: skip
         late = [eui for eui, half_s in judged if silent_s[eui] >= half_s]
-        return late if len(late) > max(_MANY, len(judged) / 2) else []
+        return [eui for eui, _ in judged], late
 
     def _raise(self, dev_eui: DevEui, now_s: float) -> list[AlertEvent]:
         rhythm = self._rhythms[dev_eui]
@@ -213,37 +232,71 @@ class SilenceRule:
         self._silent[dev_eui] = alert
         return self._book.begin(alert)
 
-    def _raise_site(
-        self, together: Sequence[DevEui], overdue: Sequence[DevEui], now_s: float
+    def _raise_outage(
+        self,
+        overdue: Sequence[DevEui],
+        heard_s: dict[DevEui, float],
+        now_s: float,
+        *,
+        cut_off: bool,
     ) -> list[AlertEvent]:
-        peers = sorted({*together, *overdue})
+        """Tell those that are overdue as one, if they are silent with many."""
+        judged, late = self._late(overdue, now_s)
+        gateway = ""
+        if len(late) <= max(_MANY, len(judged) / 2):
+            gateway, late = lost_gateway(self._paths, judged, late, heard_s)
+            overdue = [eui for eui in overdue if eui in late]
+        elif self._outages.of_site():
+            return []
+        if not overdue or not late:
+            return []
+        devices = sorted({*late, *overdue})
         limits_s = {eui: self._rhythms[eui].limit_s or 0.0 for eui in overdue}
-        lead, first_s = peers[0], min(self._since_s(eui) + limits_s[eui] for eui in overdue)
-        rhythm = self._rhythms[lead]
-        self._site_alert = Alert(
-            id=alert_id(lead, SITE_RULE, "", first_s), dev_eui=lead, rule=SITE_RULE, kind="silence",
-            cause="network", severity=Severity.CRITICAL,
-            title=f"{self._site}: {len(peers)} of {len(self._rhythms)} devices silent together",
-            advice="Check the radio gateway, its power and its network, and the network server.",
-            reason=(self._reason(rhythm, now_s - (rhythm.last_s or now_s)),),
-            first_seen_s=first_s, last_seen_s=now_s, peers=tuple(peers[1:]),
+        rhythm = self._rhythms[devices[0]]
+        earlier = self._told_before(min(heard_s[eui] for eui in devices), gateway)
+        found = Finding(
+            sorted({*devices, *earlier}),
+            len(self._rhythms),
+            min(self._since_s(eui) + limits_s[eui] for eui in overdue),
+            self._reason(rhythm, now_s - (rhythm.last_s or now_s)),
+            gateway,
+            evidence_of(
+                devices, self._paths, self._applications, now_s,
+                quiet_s=now_s - (self._input_s or now_s), cut_off=cut_off,
+            ),
         )  # fmt: skip
-        return self._book.begin(self._site_alert)
+        events = self._outages.begin(found, now_s)
+        return self._fold(earlier, events) + events
 
-    def _site_over(self, now_s: float) -> list[AlertEvent]:
-        """End the site's alert when more than half are back; the rest answer for themselves."""
-        site = self._site_alert
-        if site is None:
+    def _told_before(self, since_s: float, gateway: str) -> list[DevEui]:
+        """Return whose silence was told already and began with the others'."""
+        return [
+            eui for eui in self._silent
+            if self._last_s(eui) >= since_s and (not gateway or self._paths.only(eui) == gateway)
+        ]  # fmt: skip
+
+    def _fold(self, devices: Sequence[DevEui], into: Sequence[AlertEvent]) -> list[AlertEvent]:
+        """End what the outage stands for as well."""
+        events: list[AlertEvent] = []
+        for dev_eui in devices if into else ():
+            alert, outage = self._silent.pop(dev_eui), into[0].alert
+            events += self._book.end(alert, outage.last_seen_s, folded_into=outage.id)
+        return events
+
+    def _outages_over(self, now_s: float) -> list[AlertEvent]:
+        """End an outage when more than half are back; the rest answer for themselves."""
+        if not self._outages.open:
             return []
-        members = [eui for eui in (site.dev_eui, *site.peers) if eui in self._rhythms]
-        missing = [eui for eui in members if (self._rhythms[eui].last_s or 0) <= site.last_seen_s]
-        if 2 * len(missing) >= len(members) and members:
-            return []
-        self._site_alert = None
-        self._grace_s = now_s
-        for dev_eui in missing:
+        events, left = self._outages.over(self._is_missing, now_s)
+        if events:
+            self._grace_s = now_s
+        for dev_eui in left:
             self._offline.discard(dev_eui)  # counted again from here, quietly
-        return self._book.end(site, now_s)
+        return events
+
+    def _is_missing(self, outage: Outage, dev_eui: DevEui) -> bool:
+        rhythm = self._rhythms.get(dev_eui)
+        return rhythm is not None and (rhythm.last_s or 0) <= outage.alert.last_seen_s
 
     def _set_offline(self, dev_eui: DevEui, *, offline: bool) -> None:
         if offline == (dev_eui in self._offline):

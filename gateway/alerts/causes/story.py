@@ -1,0 +1,312 @@
+"""What a published alert says: one device's own words, or the words of many with one cause."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.alerts.causes.group import Group
+from gateway.alerts.causes.likeness import (
+    ABOUT_DEVICE,
+    DOWN,
+    FAULTS,
+    SCALE,
+    SCALE_RULE,
+    UP,
+    Way,
+    is_natural,
+    is_outside,
+    is_shared,
+    theme_of,
+    ways_of,
+)
+from gateway.alerts.causes.neighbours import Neighbours
+from gateway.alerts.causes.witnesses import Testimony, hear
+from gateway.alerts.families import words_of
+from gateway.alerts.words import duration, figure
+from gateway.speech import say
+from gateway.types import Alert, Channel, DevEui
+
+_FROST_C = 1.0
+_MANY_WET = 3
+"""So many devices that get wet together are rain, or an irrigation that nobody told of."""
+
+_ROOTS = ("battery", "reboot", "link", "dropout")
+"""What is wrong with a device, the cause before its effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """What many devices with one cause are told as."""
+
+    kind: str
+    cause: str
+    title: Callable[[str, int], str]
+    advice: str
+
+
+def _cold() -> _Saying:
+    return _Saying(
+        "cold", "environment",
+        lambda place, count: say("{place}: colder than expected at {count} devices",
+                                 place=place, count=count),
+        say("See whether heating runs and vents are shut, and protect what is tender."),
+    )  # fmt: skip
+
+
+def _frost() -> _Saying:
+    return _Saying(
+        "frost", "environment",
+        lambda place, count: say("{place}: frost at {count} devices", place=place, count=count),
+        say("Protect what is tender, and start the frost irrigation."),
+    )  # fmt: skip
+
+
+def _heat() -> _Saying:
+    return _Saying(
+        "heat", "environment",
+        lambda place, count: say("{place}: hotter than expected at {count} devices",
+                                 place=place, count=count),
+        say("Shade and air what suffers, and see whether there is water enough."),
+    )  # fmt: skip
+
+
+def _air() -> _Saying:
+    return _Saying(
+        "air", "environment",
+        lambda place, count: say("{place}: the air is worse than usual at {count} devices",
+                                 place=place, count=count),
+        say("Put off hard work outdoors, and keep windows shut."),
+    )  # fmt: skip
+
+
+def _wet() -> _Saying:
+    return _Saying(
+        "rain", "environment",
+        lambda place, count: say(
+            "{place}: soil moisture rises at {count} devices with no rain or irrigation known",
+            place=place, count=count),
+        say("See whether it rained or an irrigation ran that no sensor tells of; if not, look for "
+            "a leak in the pipe that these places share."),
+    )  # fmt: skip
+
+
+def _dry() -> _Saying:
+    return _Saying(
+        "dry", "environment",
+        lambda place, count: say("{place}: soil drier than expected at {count} devices",
+                                 place=place, count=count),
+        say("See whether a watering was missed."),
+    )  # fmt: skip
+
+
+_SAYINGS: Mapping[Way, Callable[[], _Saying]] = {
+    ("temperature", DOWN): _cold,
+    ("temperature", UP): _heat,
+    ("particles", UP): _air,
+    ("moisture", UP): _wet,
+    ("moisture", DOWN): _dry,
+}
+
+
+def tell(group: Group, neighbours: Neighbours, site: str, now_s: float) -> Alert:
+    """Return what is published of a group now; its severity never falls."""
+    devices = group.devices()
+    before = group.alert
+    alert = (
+        _of_many(group, devices, neighbours, site)
+        if len(devices) > 1
+        else _of_one(group, neighbours, now_s)
+    )
+    seen_s = (member.last_seen_s for member in group.members.values())
+    return replace(
+        alert,
+        id=before.id,
+        dev_eui=before.dev_eui,
+        severity=group.severity(),
+        first_seen_s=before.first_seen_s,
+        last_seen_s=max(before.last_seen_s, *seen_s, 0.0),
+        peers=_peers(group, devices),
+    )
+
+
+def _peers(group: Group, devices: set[DevEui]) -> tuple[DevEui, ...]:
+    """Return the other devices; an alert that gathers many by itself knows its own."""
+    if not group.ways:
+        return group.lead.peers
+    return tuple(sorted(devices - {group.alert.dev_eui}))
+
+
+def _of_one(group: Group, neighbours: Neighbours, now_s: float) -> Alert:
+    voices = list(group.members.values())
+    voice = min(voices, key=lambda one: _plainest(group, one)) if voices else group.lead
+    if (ABOUT_DEVICE, str(voice.dev_eui)) in group.ways and len(voices) > 1:
+        return _of_device(voice, voices)
+    found = hear(voice, neighbours, now_s)
+    evidence = tuple(dict.fromkeys((*voice.evidence, *found.evidence)))
+    if not found.cause or voice.cause != "unknown":
+        return replace(voice, evidence=evidence)
+    return replace(voice, cause=found.cause, advice=_advice(found), evidence=evidence)
+
+
+def _plainest(group: Group, alert: Alert) -> tuple[bool, bool, bool, float]:
+    """Order the alerts of one device by how much they say of what is wrong, then by age."""
+    ranged = alert.rule.startswith("range:")
+    return alert.rule != SCALE_RULE, not ranged, alert.id != group.lead.id, alert.first_seen_s
+
+
+def _advice(found: Testimony) -> str:
+    if found.cause == "sensor":
+        return say("Compare with a hand measurement; clean or replace the probe.")
+    return say("The neighbours show it too: look at the place rather than at the probe.")
+
+
+def _of_device(voice: Alert, voices: Sequence[Alert]) -> Alert:
+    """Several troubles of one device, told as the one that brings the others about."""
+    root = min(voices, key=lambda one: (_root(one), one.first_seen_s, one.id))
+    others = tuple(
+        say("At the same time: {title}.", title=one.title) for one in voices if one is not root
+    )
+    return replace(
+        voice, kind=root.kind, cause=root.cause, title=root.title, advice=root.advice,
+        evidence=tuple(dict.fromkeys((*root.evidence, *others))),
+    )  # fmt: skip
+
+
+def _root(alert: Alert) -> int:
+    return _ROOTS.index(alert.kind) if alert.kind in _ROOTS else len(_ROOTS)
+
+
+def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: str) -> Alert:
+    count, lead = len(devices), group.lead
+    way = _leading(group)
+    evidence = [*_when(group, count), *_shared(devices, neighbours)]
+    saying = _natural(group, way, count)
+    if saying is not None:
+        place = _place(devices, neighbours, site)
+        evidence += _extent(group, way)
+        return replace(
+            lead, kind=saying.kind, cause=saying.cause, title=saying.title(place, count),
+            advice=saying.advice, evidence=tuple(evidence),
+        )  # fmt: skip
+    title = (
+        say("{title}; {count} more devices likewise", title=lead.title, count=count - 1)
+        if count > 2  # noqa: PLR2004 - two devices are one and one more
+        else say("{title}; one more device likewise", title=lead.title)
+    )
+    alert = replace(lead, title=title, evidence=(*lead.evidence, *evidence))
+    if lead.kind in FAULTS or way[0] == SCALE:
+        alike = len({neighbours.profile(one) for one in devices}) == 1
+        return replace(
+            alert, cause="sensor" if alike else "unknown",
+            advice=say("Look for what they share: their firmware, their codec or their supply."),
+        )  # fmt: skip
+    if is_natural(way):
+        return replace(alert, cause="environment" if lead.cause == "unknown" else lead.cause)
+    outside = is_outside(frozenset(_themes(lead)))
+    return replace(alert, cause="environment") if outside and lead.cause == "unknown" else alert
+
+
+def _leading(group: Group) -> Way:
+    """Return the way that most of the alerts go."""
+    members = [*group.members.values()] or [group.lead]
+    counts = Counter(way for member in members for way in ways_of(member) if is_shared(way))
+    return min(counts, key=lambda way: (-counts[way], way)) if counts else ("", "")
+
+
+def _themes(alert: Alert) -> Iterable[Way]:
+    """Return what the channels of a user's rule are about."""
+    return ((theme_of(reason.channel), "") for reason in alert.reason)
+
+
+def _natural(group: Group, way: Way, count: int) -> _Saying | None:
+    if not is_natural(way):
+        return None
+    if way == ("temperature", DOWN) and any(map(_freezes, (group.lead, *group.members.values()))):
+        return _frost()
+    if way == ("moisture", UP) and count < _MANY_WET:
+        return _other(group, way)
+    saying = _SAYINGS.get(way)
+    return saying() if saying is not None else _other(group, way)
+
+
+def _other(group: Group, way: Way) -> _Saying | None:
+    """Any other quantity; what one device alone says of a leak or a pump stays as it says it."""
+    if group.lead.cause == "actuator":
+        return None
+    words = words_of(_channel(group, way))
+    up = way[1] == UP
+
+    def title(place: str, count: int) -> str:
+        if up:
+            return say("{place}: {words} higher than expected at {count} devices",
+                       place=place, words=words, count=count)  # fmt: skip
+        return say("{place}: {words} lower than expected at {count} devices",
+                   place=place, words=words, count=count)  # fmt: skip
+
+    advice = say("Look at what these places share: the weather, or what runs for all of them.")
+    return _Saying(group.lead.kind, "environment", title, advice)
+
+
+def _channel(group: Group, way: Way) -> Channel:
+    for member in (group.lead, *group.members.values()):
+        for reason in member.reason:
+            if way in ways_of(replace(member, reason=(reason,))):
+                return reason.channel
+    return group.lead.reason[0].channel
+
+
+def _freezes(alert: Alert) -> bool:
+    return alert.kind == "frost" or any(
+        reason.unit == "°C" and not isinstance(reason.observed, str)
+        and reason.observed <= _FROST_C and _is_air(reason.channel)
+        for reason in alert.reason
+    )  # fmt: skip
+
+
+def _is_air(channel: Channel) -> bool:
+    """Say whether a channel is an air temperature."""
+    return str(channel).lower().startswith("air.temp")
+
+
+def _when(group: Group, count: int) -> list[str]:
+    starts = [member.first_seen_s for member in group.members.values()]
+    if not starts:
+        return []
+    span_s = max(starts) - min(starts)
+    return [say("{count} devices within {time}.", count=count, time=duration(max(span_s, 1.0)))]
+
+
+def _shared(devices: set[DevEui], neighbours: Neighbours) -> list[str]:
+    said = []
+    fields = {neighbours.place(one).field for one in devices}
+    if len(fields) == 1 and (field := next(iter(fields))):
+        said.append(say("All stand in {place}.", place=field))
+    profiles = {neighbours.profile(one) for one in devices}
+    if len(profiles) == 1 and (profile := next(iter(profiles))):
+        said.append(say("All are of the profile {profile}.", profile=profile))
+    return said
+
+
+def _extent(group: Group, way: Way) -> list[str]:
+    """Return what the devices read, of the channel that they have in common."""
+    channel = _channel(group, way)
+    read = [
+        (float(reason.observed), reason.unit)
+        for member in group.members.values()
+        for reason in member.reason
+        if reason.channel == channel and not isinstance(reason.observed, str)
+    ]
+    if len(read) < 2:  # noqa: PLR2004 - one value is no range
+        return []
+    low, high = min(read), max(read)
+    return [say("They read {low} to {high}.", low=figure(low[0]), high=figure(*high))]
+
+
+def _place(devices: set[DevEui], neighbours: Neighbours, site: str) -> str:
+    places = [neighbours.place(one) for one in devices]
+    fields, sites = {one.field for one in places}, {one.site for one in places}
+    if len(fields) == 1 and (field := next(iter(fields))):
+        return field
+    return next(iter(sites)) or site if len(sites) == 1 else site

@@ -1,0 +1,89 @@
+"""What the neighbours say of one alert: whether they show it too, and so whose fault it is.
+
+A neighbour predicts a channel by its own newest value less the usual difference of the two. It can
+testify when it was heard after the trouble began and usually agrees much more closely than the
+trouble is large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.alerts.causes.likeness import UP, way_of, ways_of
+from gateway.alerts.causes.neighbours import Neighbours
+from gateway.alerts.words import figure
+from gateway.speech import say
+from gateway.types import Alert, Reason
+
+_FRESH_S = 7200.0
+_LIKEWISE = 0.5
+_CALM = 0.25
+_SHARP = 2.0
+"""How many usual spreads the trouble must be for a neighbour to tell."""
+
+_ENOUGH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What was found: `evidence` in sentences, `cause` "" where the neighbours cannot tell."""
+
+    cause: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
+    """Ask the neighbours about an alert's first channel."""
+    way = way_of(alert.reason[0]) if alert.reason else None
+    if way is None or way not in ways_of(alert) or not _shift(alert.reason[0]):
+        return Testimony()
+    likewise, calm, shown = _ask(alert, neighbours, now_s)
+    asked = likewise + calm
+    if not asked:
+        return Testimony()
+    reason = alert.reason[0]
+    evidence = [_count(likewise, asked, up=way[1] == UP), _range(shown, reason.unit)]
+    if likewise >= _ENOUGH and 2 * likewise >= asked:
+        return Testimony("environment", tuple(evidence))
+    if not likewise and calm >= _ENOUGH:
+        return Testimony("sensor", tuple(evidence))
+    return Testimony("", tuple(evidence))
+
+
+def _shift(reason: Reason) -> float:
+    """Return by how much a channel left what was expected of it, 0 when that is not known."""
+    if reason.expected is None or isinstance(reason.observed, str):
+        return 0.0
+    return float(reason.observed) - reason.expected[1]
+
+
+def _ask(alert: Alert, neighbours: Neighbours, now_s: float) -> tuple[int, int, list[float]]:
+    """Return how many show it, how many do not, and what they all read."""
+    reason = alert.reason[0]
+    shift = _shift(reason)
+    middle = float(reason.observed) - shift
+    likewise, calm, shown = 0, 0, []
+    series = neighbours.hours.of(reason.channel)
+    for one in neighbours.witnesses(alert.dev_eui, reason.channel, alert.first_seen_s):
+        newest = series[one.dev_eui]
+        late = newest.newest_s < alert.first_seen_s or now_s - newest.newest_s > _FRESH_S
+        if late or abs(shift) < _SHARP * one.likeness.spread:
+            continue
+        predicted = (newest.newest - one.likeness.offset - middle) / shift
+        likewise += predicted >= _LIKEWISE
+        calm += predicted < _CALM
+        shown.append(newest.newest)
+    return likewise, calm, shown
+
+
+def _count(likewise: int, asked: int, *, up: bool) -> str:
+    if not likewise:
+        return say("None of {count} neighbours shows it.", count=asked)
+    if up:
+        return say("{some} of {count} neighbours rose likewise.", some=likewise, count=asked)
+    return say("{some} of {count} neighbours fell likewise.", some=likewise, count=asked)
+
+
+def _range(shown: list[float], unit: str) -> str:
+    low, high = figure(min(shown)), figure(max(shown), unit)
+    return say("The neighbours show {low} to {high}.", low=low, high=high)
