@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.alerts.book import AlertBook
+from gateway.alerts.life import Life
 from gateway.alerts.rules.derived_limits import DERIVED_LIMITS
 from gateway.alerts.rules.link import RULE as LINK_RULE
 from gateway.alerts.rules.link import SITE_RULE as LINK_SITE_RULE
@@ -24,7 +25,7 @@ from gateway.alerts.rules.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
-from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Verdict
+from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Json, Reading, Verdict
 
 _LINK_RULES = frozenset({LINK_RULE, LINK_SITE_RULE})
 _RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES
@@ -49,11 +50,16 @@ class AlertEngine:
                 )
         self._names = {DevEui(eui): device.name for eui, device in config.devices.items()}
         self._book = AlertBook()
+        built_in = (*PHYSICAL, *DERIVED_LIMITS)
+        zone = config.agronomy.time_zone or config.downlink.timezone
+        self.life = Life(config.alerts, (limit.name for limit in built_in), zone)
+        adjusted = self.life.adjustments
         self._water = WaterLedger({eui: device.area for eui, device in config.devices.items()})
-        self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name)
-        self._link = LinkRule(self._book, config.alerts.link, config.site.name)
-        limits = (*limits_of(config.alerts.threshold), *PHYSICAL, *DERIVED_LIMITS)
-        self._thresholds = ThresholdRule(self._book, limits)
+        self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name,
+                                    adjusted.patience)  # fmt: skip
+        self._link = LinkRule(self._book, config.alerts.link, config.site.name, adjusted.lasting)
+        limits = (*limits_of(config.alerts.threshold), *built_in)
+        self._thresholds = ThresholdRule(self._book, limits, adjusted.step)
         self._model = ModelRule(self._book, self._water, model_name)
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._orphans: list[Alert] = []
@@ -65,7 +71,9 @@ class AlertEngine:
         del time_s  # silence is counted by our own clock: a device's may be wrong
         device = self._named(device)
         self._silence.name(device.dev_eui, device.name)
-        return [] if late else self._silence.heard(device.dev_eui, received_s)
+        if late:
+            return []
+        return self._told(self._silence.heard(device.dev_eui, received_s), received_s)
 
     def consider(
         self,
@@ -87,7 +95,8 @@ class AlertEngine:
         events = self._thresholds.consider(device, readings)
         events += self._link.consider(device, readings)
         units = {reading.channel: reading.unit for reading in readings}
-        return events + self._model.consider(device, verdicts, units, now_s)
+        events += self._model.consider(device, verdicts, units, now_s)
+        return self._told(events, now_s)
 
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn how a device is usually heard from a stored uplink; give its oldest first."""
@@ -103,13 +112,17 @@ class AlertEngine:
         late: bool = False,
     ) -> list[AlertEvent]:
         """Take how a codec fared with one payload; a late one says nothing about now."""
-        return [] if late else self._codecs.decoded(self._named(device), codec, failure, now_s)
+        if late:
+            return []
+        events = self._codecs.decoded(self._named(device), codec, failure, now_s)
+        return self._told(events, now_s)
 
     def tick(self, now_s: float) -> list[AlertEvent]:
         """Look at what is missing: silent devices, and alerts nobody feeds any more."""
         events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
         self._orphans.clear()
-        return events + self._silence.tick(now_s) + self._model.tick(now_s)
+        events += self._silence.tick(now_s) + self._model.tick(now_s)
+        return self._told(events, now_s) + self.life.tick(now_s)
 
     def restore(
         self,
@@ -117,16 +130,20 @@ class AlertEngine:
         activity: Mapping[DevEui, Sequence[float]],
         now_s: float,
         devices: Sequence[DeviceInfo] = (),
+        *,
+        recent: Sequence[Alert] = (),
+        memory: Mapping[str, Json] | None = None,
     ) -> None:
         """Continue where the last run stopped. Alerts of rules that are gone end at the next tick.
 
         `activity` holds each device's newest reception times (ascending, our clock), `devices` what
-        is known of them.
+        is known of them, `recent` the alerts that ended in the last `REMEMBERED_S`, and `memory`
+        what `life.changes()` ever gave.
         """
         for device in devices:
             self._silence.name(device.dev_eui, self._named(device).name)
         self._silence.restore({eui: list(times) for eui, times in activity.items()}, now_s)
-        for alert in open_alerts:
+        for alert in self.life.restore([*open_alerts, *recent], memory or {}):
             self._book.restore(alert)
             if alert.rule == MODEL_RULE and alert.reason:
                 self._model.restore(alert, now_s)
@@ -156,17 +173,23 @@ class AlertEngine:
     def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
         """Drop a device; its open alerts end."""
         self._water.forget(dev_eui)
-        return (
+        events = (
             self._silence.forget(dev_eui)
             + self._thresholds.forget(dev_eui)
             + self._model.forget(dev_eui)
             + self._codecs.forget(dev_eui)
             + self._link.forget(dev_eui)
         )
+        ended_s = max((event.alert.end_s or 0.0 for event in events), default=0.0)
+        return self._told(events, ended_s) + self.life.forget(dev_eui)
 
     def open(self) -> list[Alert]:
         """Return what is wrong now, oldest first."""
-        return self._book.alerts()
+        return self.life.open()
+
+    def _told(self, events: list[AlertEvent], now_s: float) -> list[AlertEvent]:
+        """Return what comes of rule events for people: the one place where events leave."""
+        return self.life.follow(events, now_s)
 
     def _named(self, device: DeviceInfo) -> DeviceInfo:
         name = self._names.get(device.dev_eui, "")

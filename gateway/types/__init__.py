@@ -7,6 +7,8 @@ Times are POSIX seconds (UTC) as `float`, named `*_s`; durations too. Names foll
 from gateway.types.alerts import (
     Alert,
     AlertEvent,
+    Care,
+    Comment,
     EventType,
     Reason,
     Severity,
@@ -98,6 +100,8 @@ __all__ = [
     "Ack",
     "Alert",
     "AlertEvent",
+    "Care",
+    "Comment",
     "BoardCounters",
     "BoardInfo",
     "BoardLost",

@@ -1,0 +1,357 @@
+"""From what rules say to what people are told.
+
+::
+
+    rule events -> follow ----------------> events, `told` or only shown
+                      |    budget: told, or folded into the digest
+                      |    acknowledged or snoozed: told again only when it becomes worse
+                      `    it had just ended: it recurs, and its next end waits until it is sure
+    people -------> ack, snooze, comment, false_alarm ...
+    time ---------> tick: snoozes that are over, ends that are sure, the digest
+
+What is told of one id is `new`, any number of `update`, then one `end`, whatever rules and people
+do and however often the gateway is restarted: everything that is remembered stands in the stored
+alerts (`Alert.care`), and for adjustments and the newest digest in `changes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.alerts.book import alert_id
+from gateway.alerts.life.adjustments import Adjustment, Adjustments
+from gateway.alerts.life.budget import WEEK_S, Budget
+from gateway.alerts.life.digest import Digest
+from gateway.alerts.life.wording import proposal
+from gateway.alerts.rules.model import RULE as MODEL_RULE
+from gateway.config import AlertsConfig
+from gateway.types import (
+    Alert,
+    AlertEvent,
+    Care,
+    Channel,
+    Comment,
+    DevEui,
+    EventType,
+    Json,
+    Severity,
+)
+
+AGAIN_S = 6 * 3600.0
+"""The same trouble so soon after its end is no fresh one: it recurs."""
+
+SETTLE_S = 2 * 3600.0
+"""The end of a recurring alert is told when it has been well for so long, times its recurrences, at
+most `AGAIN_S`."""
+
+REMEMBERED_S = WEEK_S + 86400.0
+"""How far back `restore` wants stored alerts: the budget's week, and room for clocks."""
+
+MOST_COMMENTS = 20
+_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+
+Trouble = tuple[DevEui, str, str, Channel]
+"""Device, rule, kind and first channel: what makes two alerts the same trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarm:
+    """What calling an alert false did; `proposal` is what only the user can change."""
+
+    events: list[AlertEvent]
+    adjustments: list[Adjustment]
+    proposal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How the same trouble last ended."""
+
+    id: str
+    end_s: float
+    recurred: int
+
+
+class Life:
+    """Every alert that is open for people. `timezone` is the digest's, "" for this machine's."""
+
+    def __init__(
+        self, settings: AlertsConfig, built_in: Iterable[str] = (), timezone: str = ""
+    ) -> None:
+        self._limits = {limit.name: limit for limit in settings.threshold}
+        self.adjustments = Adjustments(settings.false_alarm_days, frozenset(built_in))
+        self.digest = Digest(settings.digest_at, timezone)
+        self._budget = Budget(settings.per_week, self._limits)
+        self._open: dict[str, Alert] = {}
+        self._muted: dict[str, Alert] = {}
+        self._ids: dict[str, str] = {}
+        self._ended: dict[Trouble, _Ending] = {}
+
+    # --- what rules say -------------------------------------------------------------------
+
+    def follow(self, events: Iterable[AlertEvent], now_s: float) -> list[AlertEvent]:
+        """Take rule events in their order; return what comes of them."""
+        return [step for event in events for step in self._follow(event, now_s)]
+
+    def tick(self, now_s: float) -> list[AlertEvent]:
+        """Look at what time brings."""
+        self.adjustments.expire(now_s)
+        events: list[AlertEvent] = []
+        for alert in self.open():
+            care = alert.care
+            if _is_settling(alert) and now_s - _end_s(alert) >= _settles_s(care):
+                events += self._finish(replace(alert, end_s=_end_s(alert)))
+            elif care.snoozed_until_s is not None and now_s >= care.snoozed_until_s:
+                calm = _is_settling(alert) or care.folded_s is not None
+                told = not calm and alert.ack is None
+                events += self._put(EventType.UPDATE, _awake(alert), told=told)
+        over = [key for key, end in self._ended.items() if now_s - end.end_s > AGAIN_S]
+        for key in over:
+            del self._ended[key]
+        self.digest.look(now_s)
+        return events
+
+    def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
+        """End what still waits of a device whose rules have let go of it."""
+        gone = [alert for alert in self.open() if alert.dev_eui == dev_eui]
+        return [step for one in gone for step in self._finish(replace(one, end_s=_end_s(one)))]
+
+    def _follow(self, event: AlertEvent, now_s: float) -> list[AlertEvent]:
+        alert = event.alert
+        if alert.id in self._muted:
+            return self._after_false_alarm(event, now_s)
+        before = self._open.get(self._ids.get(alert.id, alert.id))
+        if event.event_type is EventType.NEW and (before is None or _is_settling(before)):
+            return self._reopen(before, alert) if before else self._begin(alert, now_s)
+        if before is None:
+            return []
+        if event.event_type is EventType.END:
+            return self._end(before, alert)
+        return self._update(before, _as(before, alert), now_s)
+
+    def _begin(self, alert: Alert, now_s: float) -> list[AlertEvent]:
+        trouble = _trouble(alert)
+        for waiting in self._open.values():
+            if _is_settling(waiting) and _trouble(waiting) == trouble:
+                return self._reopen(waiting, alert)
+        ending, recurred = self._ended.get(trouble), 0
+        if ending is not None and now_s - ending.end_s <= AGAIN_S:
+            recurred = ending.recurred + 1
+            if ending.id == alert.id:  # an id is told as new only once
+                alert = self._renamed(alert, now_s)
+        alert = replace(alert, ack=None, care=Care(recurred=recurred))
+        if self._budget.admits(alert, now_s):
+            return self._tell_new(alert, now_s)
+        folded = replace(alert, care=replace(alert.care, folded_s=now_s, loudest=alert.severity))
+        self.digest.fold(folded)
+        return self._put(EventType.NEW, folded, told=False)
+
+    def _tell_new(self, alert: Alert, now_s: float) -> list[AlertEvent]:
+        alert = replace(alert, care=replace(alert.care, told_s=now_s, folded_s=None))
+        self.digest.drop(alert.id)
+        self._budget.count(alert)
+        return self._put(EventType.NEW, alert, told=True)
+
+    def _reopen(self, waiting: Alert, alert: Alert) -> list[AlertEvent]:
+        """Go on with an alert whose end was not told yet."""
+        self._ids[alert.id] = waiting.id
+        care = replace(waiting.care, recurred=waiting.care.recurred + 1, well_since_s=None)
+        again = replace(_as(waiting, alert), care=care)
+        return self._put(EventType.UPDATE, again, told=_is_worse(waiting, again))
+
+    def _update(self, before: Alert, after: Alert, now_s: float) -> list[AlertEvent]:
+        care = before.care
+        if _is_worse(before, after):
+            if care.folded_s is None:
+                return self._put(EventType.UPDATE, _awake(after), told=True)
+            if self._budget.admits(after, now_s):
+                return self._tell_new(_awake(after), now_s)
+        resting = before.ack is not None or care.snoozed_until_s is not None
+        told = not resting and care.folded_s is None and not _is_refreshed(before, after)
+        return self._put(EventType.UPDATE, after, told=told)
+
+    def _end(self, before: Alert, alert: Alert) -> list[AlertEvent]:
+        ended = _as(before, alert)
+        if not before.care.recurred or before.care.told_s is None:
+            return self._finish(ended)
+        care = replace(before.care, well_since_s=_end_s(ended))
+        return self._put(EventType.UPDATE, replace(ended, end_s=None, care=care), told=False)
+
+    def _finish(self, alert: Alert) -> list[AlertEvent]:
+        alert = _awake(alert)
+        del self._open[alert.id]
+        self._ids = {name: one for name, one in self._ids.items() if one != alert.id}
+        self._ended[_trouble(alert)] = _Ending(alert.id, _end_s(alert), alert.care.recurred)
+        return [AlertEvent(EventType.END, alert, told=alert.care.told_s is not None)]
+
+    def _after_false_alarm(self, event: AlertEvent, now_s: float) -> list[AlertEvent]:
+        """Say nothing more of a false alarm, unless its rule takes it for something worse."""
+        ended, alert = self._muted[event.alert.id], event.alert
+        worse = event.event_type is not EventType.END and _is_worse(ended, alert)
+        if event.event_type is not EventType.END and not worse:
+            return []
+        for name in [name for name, one in self._muted.items() if one.id == ended.id]:
+            del self._muted[name]
+        free = replace(ended, care=replace(ended.care, muted=False))
+        events = [AlertEvent(EventType.END, free, told=False)]
+        return events + (self._begin(self._renamed(alert, now_s), now_s) if worse else [])
+
+    # --- what people do -------------------------------------------------------------------
+
+    def ack(self, alert: Alert, by: str, text: str, now_s: float) -> list[AlertEvent]:
+        """Let somebody take an alert on: it is told again only when it becomes worse."""
+        taken = replace(_said(alert, by, text, now_s), ack=by or "somebody")
+        return self._put(EventType.UPDATE, taken, told=False)
+
+    def unack(self, alert: Alert) -> list[AlertEvent]:
+        """Take that back."""
+        return self._put(EventType.UPDATE, replace(alert, ack=None), told=False)
+
+    def snooze(
+        self, alert: Alert, until_s: float, by: str, text: str, now_s: float
+    ) -> list[AlertEvent]:
+        """Let an alert rest; what becomes worse is told at once, what lasts, at `until_s`."""
+        said = _said(alert, by, text, now_s)
+        resting = replace(said, care=replace(said.care, snoozed_until_s=until_s))
+        return self._put(EventType.UPDATE, resting, told=False)
+
+    def unsnooze(self, alert: Alert) -> list[AlertEvent]:
+        """End a snooze early."""
+        return self._put(EventType.UPDATE, _awake(alert), told=False)
+
+    def comment(self, alert: Alert, by: str, text: str, now_s: float) -> list[AlertEvent]:
+        """Keep a remark; the newest `MOST_COMMENTS` stay."""
+        return self._put(EventType.UPDATE, _said(alert, by, text, now_s), told=False)
+
+    def false_alarm(self, alert: Alert, by: str, text: str, now_s: float) -> FalseAlarm:
+        """End an alert as false, and make what raised it less sensitive where it is ours."""
+        adjusted = self.adjustments.after_false_alarm(alert, by, now_s)
+        held = not _is_settling(alert)  # its rule will still speak of it
+        said = _said(alert, by, text, now_s)
+        care = replace(said.care, false_alarm=True, muted=held, well_since_s=None)
+        ended = replace(said, care=care, end_s=max(now_s, alert.last_seen_s))
+        if held:
+            names = [name for name, one in self._ids.items() if one == alert.id]
+            self._muted |= dict.fromkeys((alert.id, *names), ended)
+        limit = self._limits.get(alert.rule)
+        return FalseAlarm(self._finish(ended), adjusted, proposal(limit, alert) if limit else "")
+
+    # --- what there is --------------------------------------------------------------------
+
+    def open(self) -> list[Alert]:
+        """Return what is open, oldest first."""
+        return sorted(self._open.values(), key=lambda alert: (alert.first_seen_s, alert.id))
+
+    def find(self, name: str) -> list[Alert]:
+        """Return the open alerts whose id begins like this."""
+        exact = self._open.get(name)
+        found = [one for one in self.open() if name and one.id.startswith(name)]
+        return [exact] if exact else found
+
+    def changes(self) -> dict[str, Json]:
+        """Return what must be kept since this was last asked: None drops a name."""
+        changed = self.adjustments.changes | self.digest.changes
+        self.adjustments.changes.clear()
+        self.digest.changes.clear()
+        return changed
+
+    def restore(self, stored: Sequence[Alert], memory: Mapping[str, Json]) -> list[Alert]:
+        """Go on where the last run stopped; return the alerts that their rules still hold.
+
+        `stored` are those that are open, and those of the last `REMEMBERED_S`.
+        """
+        self.adjustments.restore(memory)
+        self.digest.restore(memory)
+        held = []
+        for alert in sorted(stored, key=lambda one: (one.care.told_s or 0.0, one.id)):
+            care = alert.care
+            if care.told_s is None and care.folded_s is None:  # of a version that told them all
+                care = replace(care, told_s=alert.first_seen_s, loudest=alert.severity)
+            known = replace(alert, care=care)
+            self._budget.count(known)
+            self.digest.take_up(known)
+            if known.end_s is None:
+                self._open[known.id] = known
+                held += [] if _is_settling(known) else [known]
+                continue
+            self._remember(known)
+            if care.muted:
+                self._muted[known.id] = known
+                held.append(replace(known, end_s=None))
+        return sorted(held, key=lambda alert: (alert.first_seen_s, alert.id))
+
+    def _remember(self, alert: Alert) -> None:
+        before = self._ended.get(_trouble(alert))
+        if before is None or before.end_s <= _end_s(alert):
+            self._ended[_trouble(alert)] = _Ending(alert.id, _end_s(alert), alert.care.recurred)
+
+    def _put(self, step: EventType, alert: Alert, *, told: bool) -> list[AlertEvent]:
+        if told:
+            alert = replace(alert, care=replace(alert.care, loudest=_louder(alert)))
+        self._open[alert.id] = alert
+        return [AlertEvent(step, alert, told=told)]
+
+    def _renamed(self, alert: Alert, now_s: float) -> Alert:
+        """Return an alert under an id of its own; its rule goes on with the one it knows."""
+        name = alert_id(alert.dev_eui, alert.rule, f"again|{alert.id}", now_s)
+        self._ids[alert.id] = name
+        return replace(alert, id=name)
+
+
+def _as(before: Alert, alert: Alert) -> Alert:
+    """Return what a rule says now, as the alert that people know."""
+    return replace(
+        alert, id=before.id, first_seen_s=before.first_seen_s, ack=before.ack, care=before.care
+    )
+
+
+def _said(alert: Alert, by: str, text: str, now_s: float) -> Alert:
+    if not text:
+        return alert
+    comments = (*alert.care.comments, Comment(by, now_s, text))[-MOST_COMMENTS:]
+    return replace(alert, care=replace(alert.care, comments=comments))
+
+
+def _awake(alert: Alert) -> Alert:
+    if alert.care.snoozed_until_s is None:
+        return alert
+    return replace(alert, care=replace(alert.care, snoozed_until_s=None))
+
+
+def _louder(alert: Alert) -> Severity:
+    return max(alert.severity, alert.care.loudest or alert.severity, key=_RANK.__getitem__)
+
+
+def _is_worse(before: Alert, after: Alert) -> bool:
+    return _RANK[after.severity] > _RANK[before.care.loudest or before.severity]
+
+
+def _is_refreshed(before: Alert, after: Alert) -> bool:
+    """Tell an update of the model that only shows its newest readings."""
+    if after.rule != MODEL_RULE or before.kind != after.kind:
+        return False
+    channels = {reason.channel for reason in before.reason}
+    return {reason.channel for reason in after.reason} <= channels
+
+
+def _trouble(alert: Alert) -> Trouble:
+    lead = alert.reason[0].channel if alert.reason else Channel("")
+    return alert.dev_eui, alert.rule, alert.kind, lead
+
+
+def _end_s(alert: Alert) -> float:
+    """Return when it was over, as far as that is known."""
+    if alert.end_s is not None:
+        return alert.end_s
+    well_s = alert.care.well_since_s
+    return alert.last_seen_s if well_s is None else well_s
+
+
+def _is_settling(alert: Alert) -> bool:
+    """Tell an alert whose rule has ended it, and whose end is not told yet."""
+    return alert.care.well_since_s is not None
+
+
+def _settles_s(care: Care) -> float:
+    return min(SETTLE_S * care.recurred, AGAIN_S)
