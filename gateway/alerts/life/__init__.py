@@ -5,10 +5,17 @@ alarms; a budget and its digest; and nothing that flaps.
 """
 
 from gateway.alerts.life.adjustments import Adjustment, Adjustments, restored
-from gateway.alerts.life.digest import Digest
 from gateway.alerts.life.digest import NAME as DIGEST
+from gateway.alerts.life.digest import Digest
 from gateway.alerts.life.life import REMEMBERED_S, FalseAlarm, Life
 
 __all__ = [
-    "DIGEST", "REMEMBERED_S", "Adjustment", "Adjustments", "Digest", "FalseAlarm", "Life", "restored",
-]  # fmt: skip
+    "DIGEST",
+    "REMEMBERED_S",
+    "Adjustment",
+    "Adjustments",
+    "Digest",
+    "FalseAlarm",
+    "Life",
+    "restored",
+]

@@ -134,20 +134,24 @@ class Adjustments:
         return changed
 
     def take_back(self, dev_eui: DevEui, channel: str, alert: str) -> list[Adjustment]:
-        """Undo those of a device, of one of its channels, or of one alert; return what they were.
+        """Undo those of a device, of a channel, or of one alert; return what they were.
 
         An empty argument matches all; a rule's name does in the place of a channel.
         """
-        gone = [
+        gone = self.matching(dev_eui, channel, alert)
+        for one in gone:
+            self._drop(one)
+        return gone
+
+    def matching(self, dev_eui: DevEui, channel: str, alert: str) -> list[Adjustment]:
+        """Return what `take_back` would undo."""
+        return [
             one
             for one in self.all()
             if (not dev_eui or one.dev_eui == dev_eui)
             and (not channel or channel in (one.channel, one.rule))
-            and (not alert or one.alert == alert)
+            and (not alert or one.alert.startswith(alert))
         ]
-        for one in gone:
-            self._drop(one)
-        return gone
 
     def expire(self, now_s: float) -> None:
         """Take back what has stood for its time."""

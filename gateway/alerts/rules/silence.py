@@ -180,7 +180,6 @@ class SilenceRule:
         return max(self._grace_s, last_s) if last_s is not None else self._grace_s
 
     def _deadline_s(self, dev_eui: DevEui) -> float:
-        rhythm = self._rhythms[dev_eui]
         if dev_eui in self._offline:  # only a reception brings a device back, not a restart
             return float("-inf")
         limit_s = self._limit_s(dev_eui)
