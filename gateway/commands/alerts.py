@@ -144,7 +144,7 @@ def _marks(entry: Mapping[str, Json]) -> str:
     marks = [
         f"acknowledged by {entry['ack']}" if entry["ack"] else "",
         f"snoozed until {_minute(entry['snoozed_until'])}" if entry["snoozed_until"] else "",
-        "in the digest only" if entry["folded"] else "",
+        "in the digest only" if entry["in_digest"] else "",
         f"came again {entry['recurred']} times" if entry["recurred"] else "",
         f"well since {_minute(entry['well_since'])}" if entry["well_since"] else "",
         "false alarm" if entry["false_alarm"] else "",

@@ -19,7 +19,7 @@ def care(alert: Alert) -> dict[str, Json]:
             {"by": one.by, "time": values.rfc3339(one.time_s), "text": one.text}
             for one in kept.comments
         ],
-        "folded": kept.folded_s is not None,
+        "in_digest": kept.digested_s is not None,
         "recurred": kept.recurred,
         "well_since": values.maybe_time(kept.well_since_s),
         "false_alarm": kept.false_alarm,
@@ -29,7 +29,7 @@ def care(alert: Alert) -> dict[str, Json]:
 def device_alerts(alerts: Iterable[Alert]) -> dict[str, Json]:
     """Return a device's open alerts in short, the worst severity among those that were told."""
     shown = list(alerts)
-    told = [one for one in shown if one.care.folded_s is None]
+    told = [one for one in shown if one.care.digested_s is None]
     resting = [one for one in told if one.care.snoozed_until_s is not None]
     waiting = [one for one in told if one.ack is None and one.care.snoozed_until_s is None]
     worst = max((one.severity for one in told), key=_RANK.__getitem__, default=None)
@@ -37,7 +37,7 @@ def device_alerts(alerts: Iterable[Alert]) -> dict[str, Json]:
         "open": len(told),
         "unacknowledged": len(waiting),
         "snoozed": len(resting),
-        "folded": len(shown) - len(told),
+        "in_digest": len(shown) - len(told),
         "severity": worst.value if worst else None,
         "alerts": [_short(one) for one in shown],
     }
@@ -51,7 +51,7 @@ def _short(alert: Alert) -> dict[str, Json]:
         "title": alert.title,
         "ack": alert.ack,
         "snoozed_until": values.maybe_time(alert.care.snoozed_until_s),
-        "folded": alert.care.folded_s is not None,
+        "in_digest": alert.care.digested_s is not None,
     }
 
 

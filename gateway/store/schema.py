@@ -181,7 +181,7 @@ _ALERT_LIFE: Step = (
                json_extract(body, '$.ack') AS ack,
                strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(body, '$.care.snoozed_until_s'),
                         'unixepoch') AS snoozed_until,
-               json_extract(body, '$.care.folded_s') IS NOT NULL AS folded,
+               json_extract(body, '$.care.digested_s') IS NOT NULL AS in_digest,
                coalesce(json_extract(body, '$.care.false_alarm'), 0) AS false_alarm
         FROM alert""",
 )

@@ -99,7 +99,7 @@ def test_channels_whose_names_look_alike_keep_apart() -> None:
     alike = [reading("a.b", 1.0), reading("a_b", 2.0), reading("alert", 1.0), reading("A.b", 3.0)]
     payload = loaded(discovery().changes(INFO, alike)[0])
     ids = {item["unique_id"] for item in payload["cmps"].values()}
-    assert len(payload["cmps"]) == len(ids) == 6
+    assert len(payload["cmps"]) == len(ids) == 9
 
 
 def test_templates_give_the_value_and_bear_a_missing_one() -> None:

@@ -1,8 +1,8 @@
 """How much people are told in a week: what is beyond it goes into the digest.
 
-The budget is one number for the whole site, counted over the newest seven days. Critical alerts and
-limits of the user's own are neither held back nor counted. An alert of severity `info` is told only
-while less than half of the budget is used, so that what is left is for warnings.
+The budget is one number for the whole site, counted over the newest seven days. Critical alerts,
+and limits and rules of the user's own, are neither held back nor counted. An alert of severity
+`info` is told only while less than half of the budget is used: what is left is for warnings.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from collections.abc import Collection
 from gateway.types import Alert, Severity
 
 WEEK_S = 604800.0
+WRITTEN = "rule:"
+"""The names of rules that people write begin like this; those of their limits are given."""
+
 _INFO_SHARE = 0.5
 
 
 class Budget:
-    """When alerts were told that count. `per_week` 0 is no limit; `own` are the user's rules."""
+    """When alerts were told that count. `per_week` 0 is no limit; `own` are the user's limits."""
 
     def __init__(self, per_week: int, own: Collection[str]) -> None:
         self._per_week = per_week
@@ -39,4 +42,5 @@ class Budget:
             self._told_s.append(alert.care.told_s)
 
     def _counts(self, alert: Alert) -> bool:
-        return alert.severity is not Severity.CRITICAL and alert.rule not in self._own
+        own = alert.rule in self._own or alert.rule.startswith(WRITTEN)
+        return alert.severity is not Severity.CRITICAL and not own

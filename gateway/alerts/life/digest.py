@@ -42,8 +42,8 @@ class Digest:
         """Make the digest if it is due."""
         if not self._waiting:
             return
-        folded = sorted(self._waiting.values(), key=lambda one: (_folded_s(one), one.id))
-        if now_s < self._next_s(_folded_s(folded[0])):
+        folded = sorted(self._waiting.values(), key=lambda one: (_digested_s(one), one.id))
+        if now_s < self._next_s(_digested_s(folded[0])):
             return
         self.newest = self.changes[NAME] = _digest(folded, now_s)
         self._waiting.clear()
@@ -54,11 +54,11 @@ class Digest:
 
     def take_up(self, alert: Alert) -> None:
         """Keep a stored alert that no digest has told yet."""
-        folded_s = alert.care.folded_s
-        if folded_s is None:
+        digested_s = alert.care.digested_s
+        if digested_s is None:
             return
         newest = self.newest
-        if newest and (folded_s < newest["time_s"] or alert.id in newest["ids"]):
+        if newest and (digested_s < newest["time_s"] or alert.id in newest["ids"]):
             return
         self.fold(alert)
 
@@ -71,8 +71,8 @@ class Digest:
         return due.timestamp()
 
 
-def _folded_s(alert: Alert) -> float:
-    return alert.care.folded_s or 0.0
+def _digested_s(alert: Alert) -> float:
+    return alert.care.digested_s or 0.0
 
 
 def _digest(folded: list[Alert], now_s: float) -> dict[str, Json]:
@@ -83,7 +83,7 @@ def _digest(folded: list[Alert], now_s: float) -> dict[str, Json]:
     )  # fmt: skip
     return {
         "time_s": now_s,
-        "since_s": _folded_s(folded[0]),
+        "since_s": _digested_s(folded[0]),
         "title": title,
         "count": len(folded),
         "kinds": dict(sorted(Counter(one.kind for one in folded).items())),

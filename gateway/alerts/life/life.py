@@ -103,7 +103,7 @@ class Life:
             if _is_settling(alert) and now_s - _end_s(alert) >= _settles_s(care):
                 events += self._finish(replace(alert, end_s=_end_s(alert)))
             elif care.snoozed_until_s is not None and now_s >= care.snoozed_until_s:
-                calm = _is_settling(alert) or care.folded_s is not None
+                calm = _is_settling(alert) or care.digested_s is not None
                 told = not calm and alert.ack is None
                 events += self._put(EventType.UPDATE, _awake(alert), told=told)
         over = [key for key, end in self._ended.items() if now_s - end.end_s > AGAIN_S]
@@ -143,12 +143,12 @@ class Life:
         alert = replace(alert, ack=None, care=Care(recurred=recurred))
         if self._budget.admits(alert, now_s):
             return self._tell_new(alert, now_s)
-        folded = replace(alert, care=replace(alert.care, folded_s=now_s, loudest=alert.severity))
+        folded = replace(alert, care=replace(alert.care, digested_s=now_s, loudest=alert.severity))
         self.digest.fold(folded)
         return self._put(EventType.NEW, folded, told=False)
 
     def _tell_new(self, alert: Alert, now_s: float) -> list[AlertEvent]:
-        alert = replace(alert, care=replace(alert.care, told_s=now_s, folded_s=None))
+        alert = replace(alert, care=replace(alert.care, told_s=now_s, digested_s=None))
         self.digest.drop(alert.id)
         self._budget.count(alert)
         return self._put(EventType.NEW, alert, told=True)
@@ -163,12 +163,12 @@ class Life:
     def _update(self, before: Alert, after: Alert, now_s: float) -> list[AlertEvent]:
         care = before.care
         if _is_worse(before, after):
-            if care.folded_s is None:
+            if care.digested_s is None:
                 return self._put(EventType.UPDATE, _awake(after), told=True)
             if self._budget.admits(after, now_s):
                 return self._tell_new(_awake(after), now_s)
         resting = before.ack is not None or care.snoozed_until_s is not None
-        told = not resting and care.folded_s is None and not _is_refreshed(before, after)
+        told = not resting and care.digested_s is None and not _is_refreshed(before, after)
         return self._put(EventType.UPDATE, after, told=told)
 
     def _end(self, before: Alert, alert: Alert) -> list[AlertEvent]:
@@ -234,8 +234,8 @@ class Life:
         if held:
             names = [name for name, one in self._ids.items() if one == alert.id]
             self._muted |= dict.fromkeys((alert.id, *names), ended)
-        limit = self._limits.get(alert.rule)
-        return FalseAlarm(self._finish(ended), adjusted, proposal(limit, alert) if limit else "")
+        proposed = proposal(self._limits.get(alert.rule), alert)
+        return FalseAlarm(self._finish(ended), adjusted, proposed)
 
     # --- what there is --------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class Life:
         held = []
         for alert in sorted(stored, key=lambda one: (one.care.told_s or 0.0, one.id)):
             care = alert.care
-            if care.told_s is None and care.folded_s is None:  # of a version that told them all
+            if care.told_s is None and care.digested_s is None:  # of a version that told them all
                 care = replace(care, told_s=alert.first_seen_s, loudest=alert.severity)
             known = replace(alert, care=care)
             self._budget.count(known)
@@ -294,7 +294,7 @@ class Life:
 
     def _renamed(self, alert: Alert, now_s: float) -> Alert:
         """Return an alert under an id of its own; its rule goes on with the one it knows."""
-        name = alert_id(alert.dev_eui, alert.rule, f"again|{alert.id}", now_s)
+        name = alert_id(alert.dev_eui, alert.rule, f"anew|{alert.id}", now_s)
         self._ids[alert.id] = name
         return replace(alert, id=name)
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from gateway.alerts.life.budget import WRITTEN
 from gateway.alerts.words import figure
 from gateway.config import ThresholdConfig
 from gateway.speech import say
 from gateway.types import Alert
 
 
-def proposal(limit: ThresholdConfig, alert: Alert) -> str:
-    """Say how the user's own limit would have to stand for an alert not to come."""
+def proposal(limit: ThresholdConfig | None, alert: Alert) -> str:
+    """Say how the user's own limit would have to stand for an alert not to come; "" for ours."""
+    if limit is None:
+        return _of_rule(alert.rule.removeprefix(WRITTEN)) if alert.rule.startswith(WRITTEN) else ""
     side = "below" if limit.below is not None else "above"
     bound = limit.below if limit.below is not None else limit.above
     seen = alert.reason[0].observed if alert.reason else None
     if seen is None or isinstance(seen, str | bool) or bound is None:
-        return say(
-            "The limit {name} is your own and stays as it is; change it in the settings.",
-            name=limit.name,
-        )  # fmt: skip
+        return _of_rule(limit.name)
     further = max(abs(seen - bound), limit.hysteresis, 0.01 * abs(bound))
     wider = bound + (further if side == "above" else -further)
     return say(
@@ -26,3 +26,8 @@ def proposal(limit: ThresholdConfig, alert: Alert) -> str:
         name=limit.name, seen=figure(seen, alert.reason[0].unit), side=side,
         bound=f"{wider:.6g}", for_s=f"{limit.for_s:g}",
     )  # fmt: skip
+
+
+def _of_rule(name: str) -> str:
+    return say("The rule {name} is your own and stays as it is; change it where you wrote it.",
+               name=name)  # fmt: skip
