@@ -33,6 +33,7 @@ from gateway.control import Authority
 from gateway.control.forms import MAX_AGE_S, MAX_AHEAD_S, moment_s
 from gateway.errors import CommandRefused
 from gateway.publishers import alert_payloads, payloads
+from gateway.speech import say
 from gateway.types import Alert, AlertEvent, DevEui, Json
 
 SNOOZE_S = 24 * 3600.0
@@ -191,7 +192,8 @@ class Handling:
             raise CommandRefused("malformed", "A false alarm is one alert: give its `id`.")
         done = self._life.false_alarm(alerts[0], asked.by, asked.text, now_s)
         changed = [entry_of(one) for one in done.adjustments]
-        said = [str(one["effect"]) for one in changed] or [done.proposal or _NOTHING]
+        nothing = say("What raised it learns nothing from false alarms and stays as it is.")
+        said = [str(one["effect"]) for one in changed] or [done.proposal or nothing]
         answer = {
             "id": alerts[0].id,
             "adjustments": changed,
@@ -208,12 +210,9 @@ class Handling:
             self._authority.check_device(asked.by, one.dev_eui)
         gone = [entry_of(one) for one in self._life.adjustments.take_back(*wanted)]
         if not gone:
-            raise CommandRefused("unknown_adjustment", "No adjustment is like that.")
+            raise CommandRefused("unknown_adjustment", "False alarms have changed nothing of that.")
         told = [f"{one['dev_eui']} {one['channel'] or one['rule']}" for one in gone]
         return Handled({"undone": gone}, [], who | {"adjusted": told, "detail": asked.text})
-
-
-_NOTHING = "Its rule learns nothing from false alarms; it stays as it is."
 
 
 def entry_of(one: Adjustment) -> dict[str, Json]:

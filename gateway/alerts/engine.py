@@ -99,7 +99,8 @@ class AlertEngine:
         return self._told(events, now_s)
 
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
-        """Learn how a device is usually heard from a stored uplink; give its oldest first."""
+        """Learn from a stored uplink what a device's newest mean; give its oldest first."""
+        self._thresholds.recall(self._named(device), readings)
         self._link.recall(device.dev_eui, readings)
 
     def decoded(

@@ -70,8 +70,8 @@ def adjustments(config_path: Path | None, *, as_json: bool) -> int:
         for one in found:
             print(f"{one.dev_eui}  {one.channel or one.rule}  step {one.step}  {one.effect()}")
             print(
-                f"{'':16}  since {format_rfc3339(one.since_s)}  "
-                f"until {format_rfc3339(one.expires_s)}  by {one.by or 'somebody'}"
+                f"{'':16}  since {_minute(format_rfc3339(one.since_s))}  "
+                f"until {_minute(format_rfc3339(one.expires_s))}  by {one.by or 'somebody'}"
             )
     return 0
 
@@ -145,14 +145,18 @@ def _marks(entry: Mapping[str, Json]) -> str:
         f"acknowledged by {entry['ack']}" if entry["ack"] else "",
         f"snoozed until {_minute(entry['snoozed_until'])}" if entry["snoozed_until"] else "",
         "in the digest only" if entry["in_digest"] else "",
-        f"came again {entry['recurred']} times" if entry["recurred"] else "",
+        f"came again {_counted(entry['recurred'], 'time')}" if entry["recurred"] else "",
         f"well since {_minute(entry['well_since'])}" if entry["well_since"] else "",
         "false alarm" if entry["false_alarm"] else "",
-        f"{len(entry['comments'])} comments" if entry["comments"] else "",
+        _counted(len(entry["comments"]), "comment"),
         f"ended {_minute(entry['end_time'])}" if entry["end_time"] else "",
     ]
     said = ", ".join(filter(None, marks))
     return f"  ({said})" if said else ""
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}" if count else ""
 
 
 def _whole(alert: Alert) -> Iterable[str]:
@@ -166,7 +170,7 @@ def _whole(alert: Alert) -> Iterable[str]:
     yield f"  id {alert.id}"
     yield f"  first seen {entry['first_seen']}, last seen {entry['last_seen']}"
     for one in alert.care.comments:
-        yield f"  {format_rfc3339(one.time_s)}  {one.by or 'somebody'}: {one.text}"
+        yield f"  {_minute(format_rfc3339(one.time_s))}  {one.by or 'somebody'}: {one.text}"
 
 
 def _minute(text: str) -> str:

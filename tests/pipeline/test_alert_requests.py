@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ WET = {"name": "wet", "channel": "soil.moisture", "above": 60.0, "hysteresis": 5
 HOUR_S = 3600.0
 
 
-def farm(**sections: Any) -> Config:
+def farm(**sections: Mapping[str, Any]) -> Config:
     return settings(alerts={"threshold": [WET]}, **sections)
 
 

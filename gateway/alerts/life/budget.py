@@ -38,7 +38,7 @@ class Budget:
 
     def count(self, alert: Alert) -> None:
         """Take note of an alert that was told, at its `told_s`; give the oldest first."""
-        if self._counts(alert) and alert.care.told_s is not None:
+        if self._per_week and self._counts(alert) and alert.care.told_s is not None:
             self._told_s.append(alert.care.told_s)
 
     def _counts(self, alert: Alert) -> bool:

@@ -123,7 +123,9 @@ class Life:
             return self._after_false_alarm(event, now_s)
         before = self._open.get(self._ids.get(alert.id, alert.id))
         if event.event_type is EventType.NEW and (before is None or _is_settling(before)):
-            return self._reopen(before, alert) if before else self._begin(alert, now_s)
+            if before is not None:
+                return self._reopen(before, alert, now_s)
+            return self._begin(alert, now_s)
         if before is None:
             return []
         if event.event_type is EventType.END:
@@ -134,7 +136,7 @@ class Life:
         trouble = _trouble(alert)
         for waiting in self._open.values():
             if _is_settling(waiting) and _trouble(waiting) == trouble:
-                return self._reopen(waiting, alert)
+                return self._reopen(waiting, alert, now_s)
         ending, recurred = self._ended.get(trouble), 0
         if ending is not None and now_s - ending.end_s <= AGAIN_S:
             recurred = ending.recurred + 1
@@ -153,27 +155,34 @@ class Life:
         self._budget.count(alert)
         return self._put(EventType.NEW, alert, told=True)
 
-    def _reopen(self, waiting: Alert, alert: Alert) -> list[AlertEvent]:
+    def _reopen(self, waiting: Alert, alert: Alert, now_s: float) -> list[AlertEvent]:
         """Go on with an alert whose end was not told yet."""
         self._ids[alert.id] = waiting.id
         care = replace(waiting.care, recurred=waiting.care.recurred + 1, well_since_s=None)
         again = replace(_as(waiting, alert), care=care)
-        return self._put(EventType.UPDATE, again, told=_is_worse(waiting, again))
+        if _is_worse(waiting, again):
+            return self._tell_worse(again, now_s)
+        return self._put(EventType.UPDATE, again, told=False)
 
     def _update(self, before: Alert, after: Alert, now_s: float) -> list[AlertEvent]:
-        care = before.care
         if _is_worse(before, after):
-            if care.digested_s is None:
-                return self._put(EventType.UPDATE, _awake(after), told=True)
-            if self._budget.admits(after, now_s):
-                return self._tell_new(_awake(after), now_s)
+            return self._tell_worse(after, now_s)
+        care = before.care
         resting = before.ack is not None or care.snoozed_until_s is not None
         told = not resting and care.digested_s is None and not _is_refreshed(before, after)
         return self._put(EventType.UPDATE, after, told=told)
 
+    def _tell_worse(self, alert: Alert, now_s: float) -> list[AlertEvent]:
+        """Tell what has become worse, also where it rests; from the digest, if the budget lets."""
+        if alert.care.digested_s is None:
+            return self._put(EventType.UPDATE, _awake(alert), told=True)
+        if self._budget.admits(alert, now_s):
+            return self._tell_new(_awake(alert), now_s)
+        return self._put(EventType.UPDATE, alert, told=False)
+
     def _end(self, before: Alert, alert: Alert) -> list[AlertEvent]:
         ended = _as(before, alert)
-        if not before.care.recurred or before.care.told_s is None:
+        if not before.care.recurred:
             return self._finish(ended)
         care = replace(before.care, well_since_s=_end_s(ended))
         return self._put(EventType.UPDATE, replace(ended, end_s=None, care=care), told=False)
@@ -228,7 +237,7 @@ class Life:
         """End an alert as false, and make what raised it less sensitive where it is ours."""
         adjusted = self.adjustments.after_false_alarm(alert, by, now_s)
         held = not _is_settling(alert)  # its rule will still speak of it
-        said = _said(alert, by, text, now_s)
+        said = _awake(_said(alert, by, text, now_s))
         care = replace(said.care, false_alarm=True, muted=held, well_since_s=None)
         ended = replace(said, care=care, end_s=max(now_s, alert.last_seen_s))
         if held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -144,12 +144,22 @@ class ThresholdRule:
     def consider(self, device: DeviceInfo, readings: Sequence[Reading]) -> list[AlertEvent]:
         """Compare one uplink's readings; text and enums have no limits."""
         events: list[AlertEvent] = []
-        for reading in readings:
-            if reading.kind not in _JUDGED or isinstance(reading.value, str):
-                continue
-            for limit in self._limits_on(device, reading.channel):
-                events += self._compare(device, limit, reading, float(reading.value))
+        for reading, limit, value in self._compared(device, readings):
+            events += self._compare(device, limit, reading, value)
         return events
+
+    def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
+        """Learn after a restart for how long a value has been past a limit; the oldest first."""
+        for reading, limit, value in self._compared(device, readings):
+            key = (device.dev_eui, limit.name, reading.channel)
+            watch = self._watches.get(key)
+            if watch is not None and watch.alert is not None:
+                continue
+            if limit.wider(self._steps(*key)).beyond(value) <= 0:
+                self._watches.pop(key, None)
+                continue
+            watch = self._watches.setdefault(key, _Watch(reading.time_s))
+            watch.count += 1
 
     def restore(self, alert: Alert) -> None:
         """Take an open alert back after a restart."""
@@ -170,6 +180,15 @@ class ThresholdRule:
             alert = self._watches.pop(key).alert
             events += self._book.end(alert, alert.last_seen_s) if alert else []
         return events
+
+    def _compared(
+        self, device: DeviceInfo, readings: Sequence[Reading]
+    ) -> Iterator[tuple[Reading, Limit, float]]:
+        for reading in readings:
+            if reading.kind not in _JUDGED or isinstance(reading.value, str):
+                continue
+            for limit in self._limits_on(device, reading.channel):
+                yield reading, limit, float(reading.value)
 
     def _limits_on(self, device: DeviceInfo, channel: Channel) -> tuple[Limit, ...]:
         key = (device.dev_eui, device.name, device.profile, device.profile_id), channel

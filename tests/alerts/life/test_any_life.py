@@ -7,7 +7,7 @@ restart makes a new engine from nothing else.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -63,6 +63,7 @@ class Site:
     heard: dict[DevEui, list[float]] = field(default_factory=lambda: defaultdict(list))
     events: list[AlertEvent] = field(default_factory=list)
     odd: set[DevEui] = field(default_factory=set)
+    past: list[tuple[DeviceInfo, Reading]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.engine = AlertEngine(self.config)
@@ -83,6 +84,7 @@ class Site:
         kind, at_s = ReadingKind.NUMERIC, self.now_s
         reading = Reading(device.dev_eui, channel, value, "°C", kind, at_s, "temp")
         self.heard[device.dev_eui].append(self.now_s)
+        self.past.append((device, reading))
         self.take(self.engine.heard(device, self.now_s, self.now_s))
         self.take(self.engine.consider(device, [verdict], [reading], self.now_s))
 
@@ -114,6 +116,8 @@ class Site:
             [one for one in stored if one.end_s is None], self.heard, self.now_s, DEVICES,
             recent=[one for one in stored if one.end_s is not None], memory=self.memory,
         )  # fmt: skip
+        for device, reading in self.past:
+            self.engine.recall(device, [reading])
         assert self.engine.open() == before
         self.take([])
 
@@ -189,9 +193,18 @@ def test_each_id_is_told_one_beginning_and_one_end(
 
 
 def gist(site: Site) -> list[tuple[object, ...]]:
-    """Return what was told, and the last state of each alert."""
-    told = [(one.event_type, one.alert) for one in site.events if one.told]
-    return [*told, *sorted(site.rows.items()), *sorted(site.memory.items())]
+    """Return what was told, the last state of each alert, and what is kept beside them.
+
+    When it was last seen is known, after a restart, only as of its newest step.
+    """
+    told = [
+        (one.event_type, replace(one.alert, last_seen_s=0.0)) for one in site.events if one.told
+    ]
+    last = [
+        (name, replace(encoding.decode_alert(row), last_seen_s=0.0))
+        for name, row in sorted(site.rows.items())
+    ]
+    return [*told, *last, *sorted(site.memory.items())]
 
 
 @given(

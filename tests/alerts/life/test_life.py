@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -45,7 +44,7 @@ def alert(
     )  # fmt: skip
 
 
-def life(**fields: Any) -> Life:
+def life(**fields: object) -> Life:
     return Life(AlertsConfig.model_validate(fields), ("range:low:soil.moisture",), "UTC")
 
 
@@ -340,6 +339,17 @@ def test_the_digest_comes_once_a_day_at_its_hour_and_only_if_there_is_something(
     assert newest["ids"] == [alert(1).id, alert(2).id]
     made.tick(due_s + DAY_S)
     assert made.changes() == {}
+
+
+def test_what_comes_and_goes_in_the_digest_is_there_twice_at_most() -> None:
+    made = life(per_week=1)
+    begin(made, alert(0, eui=DevEui(f"{1:016x}")))
+    for number in range(1, 40):
+        at_s = NOW_S + 600 * number
+        begin(made, alert(number, at_s=at_s), at_s)
+        end(made, alert(number, at_s=at_s), at_s + 300)
+    made.tick(NOW_S + 2 * DAY_S)
+    assert made.changes()["digest"]["count"] == 2
 
 
 # --- restarts -------------------------------------------------------------------------------------
