@@ -49,13 +49,16 @@ class Comment:
 class Care:
     """How far an alert was told, and what people made of it.
 
-    `told_s` is when its stream first told it, `digested_s` when it went into the digest instead;
+    `told_s` is when its stream first told it and `said_s` when it last did; `owed` says that there
+    is something to tell a little later. `digested_s` is when it went into the digest instead,
     `loudest` the severity it was last told or put to rest with. `recurred` counts how often the
     same trouble had just ended; `well_since_s` is set while such an alert waits to be really over.
     `muted`: a false alarm whose rule has not let go of it yet.
     """
 
     told_s: float | None = None
+    said_s: float | None = None
+    owed: bool = False
     digested_s: float | None = None
     loudest: Severity | None = None
     snoozed_until_s: float | None = None

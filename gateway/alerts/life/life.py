@@ -23,36 +23,34 @@ from gateway.alerts.book import alert_id
 from gateway.alerts.life.adjustments import Adjustment, Adjustments
 from gateway.alerts.life.budget import WEEK_S, Budget
 from gateway.alerts.life.digest import Digest
+from gateway.alerts.life.states import (
+    Trouble,
+    as_known,
+    awake,
+    ended_s,
+    has_paused,
+    is_refreshed,
+    is_settling,
+    is_soon,
+    is_worse,
+    loudest,
+    settles_s,
+    trouble_of,
+    with_comment,
+)
 from gateway.alerts.life.wording import proposal
-from gateway.alerts.rules.model import RULE as MODEL_RULE
 from gateway.config import AlertsConfig
 from gateway.types import (
     Alert,
     AlertEvent,
     Care,
-    Channel,
-    Comment,
     DevEui,
     EventType,
     Json,
-    Severity,
 )
-
-AGAIN_S = 6 * 3600.0
-"""The same trouble so soon after its end is no fresh one: it recurs."""
-
-SETTLE_S = 2 * 3600.0
-"""The end of a recurring alert is told when it has been well for so long, times its recurrences, at
-most `AGAIN_S`."""
 
 REMEMBERED_S = WEEK_S + 86400.0
 """How far back `restore` wants stored alerts: the budget's week, and room for clocks."""
-
-MOST_COMMENTS = 20
-_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-
-Trouble = tuple[DevEui, str, str, Channel]
-"""Device, rule, kind and first channel: what makes two alerts the same trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +98,15 @@ class Life:
         events: list[AlertEvent] = []
         for alert in self.open():
             care = alert.care
-            if _is_settling(alert) and now_s - _end_s(alert) >= _settles_s(care):
-                events += self._finish(replace(alert, end_s=_end_s(alert)))
+            if is_settling(alert) and now_s - ended_s(alert) >= settles_s(care):
+                events += self._finish(replace(alert, end_s=ended_s(alert)))
             elif care.snoozed_until_s is not None and now_s >= care.snoozed_until_s:
-                calm = _is_settling(alert) or care.digested_s is not None
-                told = not calm and alert.ack is None
-                events += self._put(EventType.UPDATE, _awake(alert), told=told)
-        over = [key for key, end in self._ended.items() if now_s - end.end_s > AGAIN_S]
+                calm = is_settling(alert) or care.digested_s is not None or alert.ack is not None
+                woken = awake(alert)
+                events += self._show(woken) if calm else self._tell(woken, now_s)
+            elif care.owed and has_paused(care, now_s):
+                events += self._tell(alert, now_s)
+        over = [key for key, end in self._ended.items() if not is_soon(end.end_s, now_s)]
         for key in over:
             del self._ended[key]
         self.digest.look(now_s)
@@ -115,30 +115,30 @@ class Life:
     def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
         """End what still waits of a device whose rules have let go of it."""
         gone = [alert for alert in self.open() if alert.dev_eui == dev_eui]
-        return [step for one in gone for step in self._finish(replace(one, end_s=_end_s(one)))]
+        return [step for one in gone for step in self._finish(replace(one, end_s=ended_s(one)))]
 
     def _follow(self, event: AlertEvent, now_s: float) -> list[AlertEvent]:
         alert = event.alert
         if alert.id in self._muted:
             return self._after_false_alarm(event, now_s)
         before = self._open.get(self._ids.get(alert.id, alert.id))
-        if event.event_type is EventType.NEW and (before is None or _is_settling(before)):
+        if event.event_type is EventType.NEW and (before is None or is_settling(before)):
             if before is not None:
                 return self._reopen(before, alert, now_s)
             return self._begin(alert, now_s)
         if before is None:
             return []
         if event.event_type is EventType.END:
-            return self._end(before, alert)
-        return self._update(before, _as(before, alert), now_s)
+            return self._end(before, alert, now_s)
+        return self._update(before, as_known(before, alert), now_s)
 
     def _begin(self, alert: Alert, now_s: float) -> list[AlertEvent]:
-        trouble = _trouble(alert)
+        trouble = trouble_of(alert)
         for waiting in self._open.values():
-            if _is_settling(waiting) and _trouble(waiting) == trouble:
+            if is_settling(waiting) and trouble_of(waiting) == trouble:
                 return self._reopen(waiting, alert, now_s)
         ending, recurred = self._ended.get(trouble), 0
-        if ending is not None and now_s - ending.end_s <= AGAIN_S:
+        if ending is not None and is_soon(ending.end_s, now_s):
             recurred = ending.recurred + 1
             if ending.id == alert.id:  # an id is told as new only once
                 alert = self._renamed(alert, now_s)
@@ -147,57 +147,60 @@ class Life:
             return self._tell_new(alert, now_s)
         folded = replace(alert, care=replace(alert.care, digested_s=now_s, loudest=alert.severity))
         self.digest.fold(folded)
-        return self._put(EventType.NEW, folded, told=False)
+        return self._show(folded, EventType.NEW)
 
     def _tell_new(self, alert: Alert, now_s: float) -> list[AlertEvent]:
         alert = replace(alert, care=replace(alert.care, told_s=now_s, digested_s=None))
         self.digest.drop(alert.id)
         self._budget.count(alert)
-        return self._put(EventType.NEW, alert, told=True)
+        return self._tell(alert, now_s, EventType.NEW)
 
     def _reopen(self, waiting: Alert, alert: Alert, now_s: float) -> list[AlertEvent]:
         """Go on with an alert whose end was not told yet."""
         self._ids[alert.id] = waiting.id
         care = replace(waiting.care, recurred=waiting.care.recurred + 1, well_since_s=None)
-        again = replace(_as(waiting, alert), care=care)
-        if _is_worse(waiting, again):
+        again = replace(as_known(waiting, alert), care=care)
+        if is_worse(waiting, again):
             return self._tell_worse(again, now_s)
-        return self._put(EventType.UPDATE, again, told=False)
+        return self._show(again)
 
     def _update(self, before: Alert, after: Alert, now_s: float) -> list[AlertEvent]:
-        if _is_worse(before, after):
+        if is_worse(before, after):
             return self._tell_worse(after, now_s)
         care = before.care
         resting = before.ack is not None or care.snoozed_until_s is not None
-        told = not resting and care.digested_s is None and not _is_refreshed(before, after)
-        return self._put(EventType.UPDATE, after, told=told)
+        if resting or care.digested_s is not None or is_refreshed(before, after):
+            return self._show(after)
+        if has_paused(care, now_s):
+            return self._tell(after, now_s)
+        return self._show(replace(after, care=replace(care, owed=True)))
 
     def _tell_worse(self, alert: Alert, now_s: float) -> list[AlertEvent]:
         """Tell what has become worse, also where it rests; from the digest, if the budget lets."""
         if alert.care.digested_s is None:
-            return self._put(EventType.UPDATE, _awake(alert), told=True)
+            return self._tell(awake(alert), now_s)
         if self._budget.admits(alert, now_s):
-            return self._tell_new(_awake(alert), now_s)
-        return self._put(EventType.UPDATE, alert, told=False)
+            return self._tell_new(awake(alert), now_s)
+        return self._show(alert)
 
-    def _end(self, before: Alert, alert: Alert) -> list[AlertEvent]:
-        ended = _as(before, alert)
+    def _end(self, before: Alert, alert: Alert, now_s: float) -> list[AlertEvent]:
+        ended = as_known(before, alert)
         if not before.care.recurred:
             return self._finish(ended)
-        care = replace(before.care, well_since_s=_end_s(ended))
-        return self._put(EventType.UPDATE, replace(ended, end_s=None, care=care), told=False)
+        care = replace(before.care, well_since_s=min(ended_s(ended), now_s), owed=False)
+        return self._show(replace(ended, end_s=None, care=care))
 
     def _finish(self, alert: Alert) -> list[AlertEvent]:
-        alert = _awake(alert)
+        alert = awake(alert)
         del self._open[alert.id]
         self._ids = {name: one for name, one in self._ids.items() if one != alert.id}
-        self._ended[_trouble(alert)] = _Ending(alert.id, _end_s(alert), alert.care.recurred)
+        self._ended[trouble_of(alert)] = _Ending(alert.id, ended_s(alert), alert.care.recurred)
         return [AlertEvent(EventType.END, alert, told=alert.care.told_s is not None)]
 
     def _after_false_alarm(self, event: AlertEvent, now_s: float) -> list[AlertEvent]:
         """Say nothing more of a false alarm, unless its rule takes it for something worse."""
         ended, alert = self._muted[event.alert.id], event.alert
-        worse = event.event_type is not EventType.END and _is_worse(ended, alert)
+        worse = event.event_type is not EventType.END and is_worse(ended, alert)
         if event.event_type is not EventType.END and not worse:
             return []
         for name in [name for name, one in self._muted.items() if one.id == ended.id]:
@@ -210,34 +213,35 @@ class Life:
 
     def ack(self, alert: Alert, by: str, text: str, now_s: float) -> list[AlertEvent]:
         """Let somebody take an alert on: it is told again only when it becomes worse."""
-        taken = replace(_said(alert, by, text, now_s), ack=by or "somebody")
-        return self._put(EventType.UPDATE, taken, told=False)
+        said = with_comment(alert, by, text, now_s)
+        care = replace(said.care, owed=False)
+        return self._show(replace(said, ack=by or "somebody", care=care))
 
     def unack(self, alert: Alert) -> list[AlertEvent]:
         """Take that back."""
-        return self._put(EventType.UPDATE, replace(alert, ack=None), told=False)
+        return self._show(replace(alert, ack=None))
 
     def snooze(
         self, alert: Alert, until_s: float, by: str, text: str, now_s: float
     ) -> list[AlertEvent]:
         """Let an alert rest; what becomes worse is told at once, what lasts, at `until_s`."""
-        said = _said(alert, by, text, now_s)
-        resting = replace(said, care=replace(said.care, snoozed_until_s=until_s))
-        return self._put(EventType.UPDATE, resting, told=False)
+        said = with_comment(alert, by, text, now_s)
+        care = replace(said.care, snoozed_until_s=until_s, owed=False)
+        return self._show(replace(said, care=care))
 
     def unsnooze(self, alert: Alert) -> list[AlertEvent]:
         """End a snooze early."""
-        return self._put(EventType.UPDATE, _awake(alert), told=False)
+        return self._show(awake(alert))
 
     def comment(self, alert: Alert, by: str, text: str, now_s: float) -> list[AlertEvent]:
         """Keep a remark; the newest `MOST_COMMENTS` stay."""
-        return self._put(EventType.UPDATE, _said(alert, by, text, now_s), told=False)
+        return self._show(with_comment(alert, by, text, now_s))
 
     def false_alarm(self, alert: Alert, by: str, text: str, now_s: float) -> FalseAlarm:
         """End an alert as false, and make what raised it less sensitive where it is ours."""
         adjusted = self.adjustments.after_false_alarm(alert, by, now_s)
-        held = not _is_settling(alert)  # its rule will still speak of it
-        said = _awake(_said(alert, by, text, now_s))
+        held = not is_settling(alert)  # its rule will still speak of it
+        said = awake(with_comment(alert, by, text, now_s))
         care = replace(said.care, false_alarm=True, muted=held, well_since_s=None)
         ended = replace(said, care=care, end_s=max(now_s, alert.last_seen_s))
         if held:
@@ -282,7 +286,7 @@ class Life:
             self.digest.take_up(known)
             if known.end_s is None:
                 self._open[known.id] = known
-                held += [] if _is_settling(known) else [known]
+                held += [] if is_settling(known) else [known]
                 continue
             self._remember(known)
             if care.muted:
@@ -291,76 +295,23 @@ class Life:
         return sorted(held, key=lambda alert: (alert.first_seen_s, alert.id))
 
     def _remember(self, alert: Alert) -> None:
-        before = self._ended.get(_trouble(alert))
-        if before is None or before.end_s <= _end_s(alert):
-            self._ended[_trouble(alert)] = _Ending(alert.id, _end_s(alert), alert.care.recurred)
+        before = self._ended.get(trouble_of(alert))
+        if before is None or before.end_s <= ended_s(alert):
+            self._ended[trouble_of(alert)] = _Ending(alert.id, ended_s(alert), alert.care.recurred)
 
-    def _put(self, step: EventType, alert: Alert, *, told: bool) -> list[AlertEvent]:
-        if told:
-            alert = replace(alert, care=replace(alert.care, loudest=_louder(alert)))
+    def _tell(
+        self, alert: Alert, now_s: float, step: EventType = EventType.UPDATE
+    ) -> list[AlertEvent]:
+        care = replace(alert.care, said_s=now_s, owed=False, loudest=loudest(alert))
+        told = self._open[alert.id] = replace(alert, care=care)
+        return [AlertEvent(step, told)]
+
+    def _show(self, alert: Alert, step: EventType = EventType.UPDATE) -> list[AlertEvent]:
         self._open[alert.id] = alert
-        return [AlertEvent(step, alert, told=told)]
+        return [AlertEvent(step, alert, told=False)]
 
     def _renamed(self, alert: Alert, now_s: float) -> Alert:
         """Return an alert under an id of its own; its rule goes on with the one it knows."""
         name = alert_id(alert.dev_eui, alert.rule, f"anew|{alert.id}", now_s)
         self._ids[alert.id] = name
         return replace(alert, id=name)
-
-
-def _as(before: Alert, alert: Alert) -> Alert:
-    """Return what a rule says now, as the alert that people know."""
-    return replace(
-        alert, id=before.id, first_seen_s=before.first_seen_s, ack=before.ack, care=before.care
-    )
-
-
-def _said(alert: Alert, by: str, text: str, now_s: float) -> Alert:
-    if not text:
-        return alert
-    comments = (*alert.care.comments, Comment(by, now_s, text))[-MOST_COMMENTS:]
-    return replace(alert, care=replace(alert.care, comments=comments))
-
-
-def _awake(alert: Alert) -> Alert:
-    if alert.care.snoozed_until_s is None:
-        return alert
-    return replace(alert, care=replace(alert.care, snoozed_until_s=None))
-
-
-def _louder(alert: Alert) -> Severity:
-    return max(alert.severity, alert.care.loudest or alert.severity, key=_RANK.__getitem__)
-
-
-def _is_worse(before: Alert, after: Alert) -> bool:
-    return _RANK[after.severity] > _RANK[before.care.loudest or before.severity]
-
-
-def _is_refreshed(before: Alert, after: Alert) -> bool:
-    """Tell an update of the model that only shows its newest readings."""
-    if after.rule != MODEL_RULE or before.kind != after.kind:
-        return False
-    channels = {reason.channel for reason in before.reason}
-    return {reason.channel for reason in after.reason} <= channels
-
-
-def _trouble(alert: Alert) -> Trouble:
-    lead = alert.reason[0].channel if alert.reason else Channel("")
-    return alert.dev_eui, alert.rule, alert.kind, lead
-
-
-def _end_s(alert: Alert) -> float:
-    """Return when it was over, as far as that is known."""
-    if alert.end_s is not None:
-        return alert.end_s
-    well_s = alert.care.well_since_s
-    return alert.last_seen_s if well_s is None else well_s
-
-
-def _is_settling(alert: Alert) -> bool:
-    """Tell an alert whose rule has ended it, and whose end is not told yet."""
-    return alert.care.well_since_s is not None
-
-
-def _settles_s(care: Care) -> float:
-    return min(SETTLE_S * care.recurred, AGAIN_S)

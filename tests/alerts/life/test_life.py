@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.alerts.life import Life
-from gateway.alerts.life.life import AGAIN_S, MOST_COMMENTS, SETTLE_S
+from gateway.alerts.life.states import AGAIN_S, MOST_COMMENTS, PAUSE_S, SETTLE_S
 from gateway.config import AlertsConfig
 from gateway.types import (
     Alert,
@@ -74,6 +74,18 @@ def test_an_alert_is_told_from_its_beginning_to_its_end() -> None:
     assert told(update(made, worse(alert()))) == ["update"]
     assert told(end(made, alert(), NOW_S + HOUR_S)) == ["end"]
     assert made.open() == []
+
+
+def test_devices_that_join_one_after_the_other_are_told_together() -> None:
+    made, said = life(), []
+    begin(made, alert(rule="codec"))
+    for number in range(300):
+        peers = tuple(DevEui(f"{one:016x}") for one in range(number + 1))
+        said += told(update(made, replace(alert(rule="codec"), peers=peers), NOW_S + number))
+    (event,) = made.tick(NOW_S + PAUSE_S)
+    assert said == []
+    assert (event.told, len(event.alert.peers)) == (True, 300)
+    assert made.tick(NOW_S + 2 * PAUSE_S) == []
 
 
 def test_what_the_model_only_says_again_is_shown_and_not_told() -> None:
@@ -150,6 +162,16 @@ def test_what_comes_again_soon_says_so_and_ends_only_once_it_is_sure() -> None:
     assert made.tick(NOW_S + 1200 + SETTLE_S - 1) == []
     (event,) = made.tick(NOW_S + 1200 + SETTLE_S)
     assert (event.told, event.event_type, event.alert.end_s) == (True, EventType.END, NOW_S + 1200)
+
+
+def test_an_end_in_the_future_of_a_wrong_clock_is_told_all_the_same() -> None:
+    made = life()
+    begin(made, alert(1))
+    end(made, alert(1), NOW_S + 60)
+    begin(made, alert(2), NOW_S + 600)
+    ended = replace(alert(2), end_s=NOW_S + 3650 * DAY_S)
+    made.follow([AlertEvent(EventType.END, ended)], NOW_S + 1200)
+    assert told(made.tick(NOW_S + 1200 + SETTLE_S)) == ["end"]
 
 
 def test_trouble_that_comes_and_goes_all_day_is_told_a_few_times() -> None:
