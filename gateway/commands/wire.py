@@ -78,7 +78,7 @@ async def ask(
     async def hear(delivery: Delivery) -> None:
         answer = json.loads(delivery.payload)
         if answer["transaction"] == mark:
-            answered.put_nowait(answer)
+            answered.put_nowait(answer | {"transaction": None})  # the mark is nobody's but ours
 
     asked = json.dumps({**body, "transaction": mark}).encode()
     async with visit(connection, subscriptions=((topics.response(verb), 1),), hear=hear) as link:
