@@ -129,6 +129,7 @@ class Life:
         if before is None:
             return []
         if event.event_type is EventType.END:
+            self._ids.pop(alert.id, None)
             return self._end(before, alert, now_s)
         return self._update(before, as_known(before, alert), now_s)
 
