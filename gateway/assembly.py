@@ -21,6 +21,7 @@ from gateway.config import Config
 from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
 from gateway.errors import BadInput, PackError, StoreError
 from gateway.explanation import Explainer
+from gateway.handling import Handling
 from gateway.inference import Detector, candidates, load_model
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
@@ -133,6 +134,7 @@ def assemble(
         requests=requests,
         network=network,
         desk=desk,
+        handling=Handling(alerts, authority, store.alert),
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)

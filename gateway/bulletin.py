@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.alerts import AlertEngine
+from gateway.alerts.life import DIGEST
 from gateway.config import Config
 from gateway.control import VERBS, DownlinkTracker
 from gateway.devices import Device, DeviceBook
@@ -25,6 +26,7 @@ from gateway.speech import say
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,
+    Channel,
     DevEui,
     DeviceInfo,
     DownlinkState,
@@ -70,6 +72,8 @@ class Bulletin:
         told: list[Message] = []
         for event in outcome.alerts:
             told += messages.alert(self._topics, event)
+        if digest := outcome.memory.get(DIGEST):
+            told.append(messages.digest(self._topics, digest))
         for downlink in (*outcome.downlinks, *outcome.answers):
             told += messages.command(self._topics, downlink)
             if downlink.state is DownlinkState.SENT and self._downlinks.get(downlink.id) is None:
@@ -89,6 +93,8 @@ class Bulletin:
         for device in touched.values():
             told += self._announcement(device)
             told += self._present(device, again=device.info.dev_eui in alarmed)
+        for dev_eui in sorted(alarmed | {device.info.dev_eui for device in outcome.fresh}):
+            told.append(self._alerts_of(dev_eui))
         for dev_eui, online in outcome.availability.items():
             told.append(messages.availability(self._topics, dev_eui, online=online))
         if outcome.fresh:
@@ -110,7 +116,10 @@ class Bulletin:
         for device in list(self._devices):
             online = self._alerts.available(device.info.dev_eui)
             yield messages.availability(self._topics, device.info.dev_eui, online=online)
+            yield self._alerts_of(device.info.dev_eui)
             yield from self._present(device, again=True)
+        if digest := self._alerts.life.digest.newest:
+            yield replace(messages.digest(self._topics, digest), durable=False)
         told = [
             message
             for alert in self._alerts.open()
@@ -168,9 +177,18 @@ class Bulletin:
                 device.verdicts.values(),
                 time_s=device.newest_s,
                 active=active,
+                sensitivity=self._sensitivity(dev_eui),
             )
         if again or self._is_due(device):
             yield from self._forecast(device)
+
+    def _alerts_of(self, dev_eui: DevEui) -> Message:
+        mine = [alert for alert in self._alerts.open() if alert.dev_eui == dev_eui]
+        return messages.device_alerts(self._topics, dev_eui, mine)
+
+    def _sensitivity(self, dev_eui: DevEui) -> dict[Channel, float]:
+        factors = self._alerts.life.adjustments.factors
+        return {channel: left for (eui, channel), left in factors.items() if eui == dev_eui}
 
     def _is_due(self, device: Device) -> bool:
         """Tell whether the forecast that stands is old by the measure of its own steps."""
@@ -237,7 +255,7 @@ class Bulletin:
             "alert/chart": lambda: self._chart(question.body.get("id")),
         }
         answer = answers.get(question.verb)
-        known = ", ".join((*answers, "downlink", *sorted(VERBS)))
+        known = ", ".join((*answers, "downlink", *sorted(VERBS), "alert/list"))
         data: Json = None
         error = None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}."
         try:

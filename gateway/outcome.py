@@ -47,6 +47,7 @@ class Outcome:
     replies: list[Reply] = field(default_factory=list)
     audit: list[AuditRecord] = field(default_factory=list)
     control: dict[str, Json] = field(default_factory=dict)
+    memory: dict[str, Json] = field(default_factory=dict)
 
     @property
     def urgent(self) -> bool:
@@ -59,6 +60,7 @@ class Outcome:
             or self.replies
             or self.hello
             or self.transmissions
+            or self.memory
         )
 
 
@@ -84,6 +86,7 @@ def batch_of(
         radio=radio_batch(one for outcome in outcomes for one in outcome.radio),
         audit=tuple(one for outcome in outcomes for one in _audited(outcome)),
         control={name: kept for outcome in outcomes for name, kept in outcome.control.items()},
+        memory={name: kept for outcome in outcomes for name, kept in outcome.memory.items()},
     )
 
 

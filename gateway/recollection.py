@@ -14,6 +14,7 @@ import numpy as np
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
+from gateway.alerts.life import REMEMBERED_S
 from gateway.codecs import LINK_CHANNELS, LinkHealth
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
@@ -87,7 +88,11 @@ class Recollection:
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
             if back_s := self._derivation.lookback_s(device.info):
                 self._look_back(device, rows, back_s)
-        self._alerts.restore(self._store.open_alerts(), activity, now_s, infos)
+        self._alerts.restore(
+            self._store.open_alerts(), activity, now_s, infos,
+            recent=self._store.ended_alerts(now_s - REMEMBERED_S),
+            memory=self._store.alert_memory(),
+        )  # fmt: skip
 
     def _look_back(self, device: Device, newest: Sequence[UplinkRecord], back_s: float) -> None:
         """Give what is derived over days its past, before any device speaks."""

@@ -6,6 +6,7 @@
     {base}/bridge/request/<verb>             a question: answered on bridge/response/<verb>
     {base}/bridge/request/downlink           a command, with `dev_eui` in it, answered likewise
     {base}/bridge/request/{stop|resume|confirm}   an order, answered likewise
+    {base}/bridge/request/alert/<verb>       about alerts (`handling.py`), answered likewise
     {home_assistant_prefix}/status           `online`: everything is announced again
 """
 
@@ -37,6 +38,7 @@ from gateway.network import APPLICATION as RADIO_APPLICATION
 from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json, Scalar
 
 SOURCE = "operator"
+ABOUT_ALERTS = "alert/"
 MAX_REQUEST_BYTES = 65536
 SET_LEVELS = (3, 4)
 
@@ -64,7 +66,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Something to be carried out that is no command: an emergency stop, a second person's word."""
+    """Something to be carried out that is no command: an emergency stop, a snooze of an alert."""
 
     question: Question
 
@@ -142,7 +144,8 @@ class Requests:
             question = self._question("/".join(levels[2:]), delivery)
             if question.verb == "downlink":
                 return self._asked(question, info_of, now_s)
-            return Ordered(question) if question.verb in VERBS else question
+            ordered = question.verb in VERBS or question.verb.startswith(ABOUT_ALERTS)
+            return Ordered(question) if ordered else question
         raise BadInput("unknown_topic", delivery.topic)
 
     def _command(

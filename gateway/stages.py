@@ -20,12 +20,13 @@ from gateway.config import Config
 from gateway.control import Desk, DownlinkTracker, Target, refused_as
 from gateway.devices import Device, DeviceBook
 from gateway.errors import BadInput, CommandRefused
+from gateway.handling import Handling
 from gateway.inference import Detector
 from gateway.network import Changes, NetworkServer, Taken
 from gateway.outcome import Outcome, Reply
 from gateway.recollection import Recollection, is_judged
+from gateway.requests import ABOUT_ALERTS, Command, Hello, Ordered, Question, Requests
 from gateway.requests import SOURCE as OPERATOR
-from gateway.requests import Command, Hello, Ordered, Question, Requests
 from gateway.store import AuditRecord, EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
@@ -96,6 +97,7 @@ class Stages:
         requests: Requests,
         network: NetworkServer,
         desk: Desk,
+        handling: Handling,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -113,6 +115,9 @@ class Stages:
         self._requests = requests
         self._network = network
         self._desk = desk
+        self._handling = handling
+        if detector is not None:
+            detector.factors = alerts.life.adjustments.factors
         self._desk.target_of = self._target_of
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
@@ -143,6 +148,7 @@ class Stages:
         self._judge(outcome, pending)
         self._send_on(outcome)
         outcome.alerts = newest_steps(outcome.alerts)
+        outcome.memory.update(self._alerts.life.changes())
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -372,6 +378,9 @@ class Stages:
             outcome.replies.append(_reply(command.question, downlink))
 
     def _take_order(self, question: Question, outcome: Outcome) -> None:
+        if question.verb.startswith(ABOUT_ALERTS):
+            self._take_alert_request(question, outcome)
+            return
         try:
             carried = self._desk.order(question.verb, question.body, outcome.now_s)
         except CommandRefused as refusal:
@@ -387,6 +396,21 @@ class Stages:
         outcome.replies.append(Reply(question, data=dict(carried.answer)))
         if carried.facts:
             outcome.audit.append(AuditRecord(outcome.now_s, "order", carried.facts))
+
+    def _take_alert_request(self, question: Question, outcome: Outcome) -> None:
+        verb = question.verb.removeprefix(ABOUT_ALERTS)
+        try:
+            handled = self._handling.carry_out(verb, question.body, outcome.now_s)
+        except CommandRefused as refusal:
+            said = f"{refusal.reason}: {refusal.detail}"
+            outcome.replies.append(Reply(question, error=said))
+            facts = {"what": verb[:64], "by": str(question.body.get("by", ""))[:64], "detail": said}
+            outcome.audit.append(AuditRecord(outcome.now_s, "alert_refused", facts))
+            return
+        outcome.alerts.extend(handled.events)
+        outcome.replies.append(Reply(question, data=handled.answer))
+        if handled.facts:
+            outcome.audit.append(AuditRecord(outcome.now_s, "alert", handled.facts))
 
     def _target_of(self, dev_eui: DevEui) -> Target | None:
         return self._requests.target(self._info_of(dev_eui))

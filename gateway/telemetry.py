@@ -105,10 +105,10 @@ class Telemetry:
             )
 
     def alert_changed(self, event: AlertEvent) -> None:
-        """Log and count one step of an alert's life."""
-        self.alerts[event.event_type.value] += 1
+        """Log one step of an alert's life, and count it if people are told."""
+        self.alerts[event.event_type.value] += event.told
         self.log.info(
-            "alert_changed",
+            "alert_changed" if event.told else "alert_kept_quiet",
             step=event.event_type.value,
             dev_eui=event.alert.dev_eui,
             kind=event.alert.kind,

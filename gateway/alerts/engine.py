@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.alerts.book import AlertBook
 from gateway.alerts.causes import Causes
+from gateway.alerts.life import Life
 from gateway.alerts.rules.at_once import AtOnce
 from gateway.alerts.rules.derived_limits import DERIVED_LIMITS
 from gateway.alerts.rules.link import RULE as LINK_RULE
@@ -27,7 +28,7 @@ from gateway.alerts.rules.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
-from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Uplink, Verdict
+from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Json, Reading, Uplink, Verdict
 
 _LINK_RULES = frozenset({LINK_RULE, LINK_SITE_RULE})
 _RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES
@@ -54,11 +55,16 @@ class AlertEngine:
                 )
         self._names = {DevEui(eui): device.name for eui, device in config.devices.items()}
         self._book = AlertBook()
+        built_in = (*PHYSICAL, *DERIVED_LIMITS)
+        zone = config.agronomy.time_zone or config.downlink.timezone
+        self.life = Life(config.alerts, (limit.name for limit in built_in), zone)
+        adjusted = self.life.adjustments
         self._water = WaterLedger({eui: device.area for eui, device in config.devices.items()})
-        self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name)
-        self._link = LinkRule(self._book, config.alerts.link, config.site.name)
-        limits = (*limits_of(config.alerts.threshold), *PHYSICAL, *DERIVED_LIMITS)
-        self._thresholds = ThresholdRule(self._book, limits)
+        self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name,
+                                    adjusted.patience)  # fmt: skip
+        self._link = LinkRule(self._book, config.alerts.link, config.site.name, adjusted.lasting)
+        limits = (*limits_of(config.alerts.threshold), *built_in)
+        self._thresholds = ThresholdRule(self._book, limits, adjusted.step)
         self._model = ModelRule(self._book, self._water, model_name, find_like or (lambda *_: None))
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._at_once = AtOnce(self._book, self._water, config.alerts.battery)
@@ -87,7 +93,7 @@ class AlertEngine:
         events = self._silence.heard(device.dev_eui, received_s, gateways)
         if uplink is not None:
             events += self._at_once.heard(device, uplink)
-        return self._causes.take(events, received_s)
+        return self._told(self._causes.take(events, received_s), received_s)
 
     def consider(
         self,
@@ -112,14 +118,16 @@ class AlertEngine:
         events += self._at_once.consider(device, verdicts, readings, now_s)
         units = {reading.channel: reading.unit for reading in readings}
         events += self._model.consider(device, verdicts, units, now_s)
-        return self._causes.take(events, now_s) + self._causes.spoke(device.dev_eui, now_s)
+        events = self._causes.take(events, now_s) + self._causes.spoke(device.dev_eui, now_s)
+        return self._told(events, now_s)
 
     def judged_by(self, model_name: str) -> None:
         """Name the model in alerts that begin from now on."""
         self._model.model_name = model_name
 
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
-        """Learn how a device is usually heard from a stored uplink; give its oldest first."""
+        """Learn from a stored uplink what a device's newest mean; give its oldest first."""
+        self._thresholds.recall(self._named(device), readings)
         self._link.recall(device.dev_eui, readings)
         self._at_once.recall(device, readings)
         self._causes.note(device, readings)
@@ -137,7 +145,7 @@ class AlertEngine:
         if late:
             return []
         events = self._codecs.decoded(self._named(device), codec, failure, now_s)
-        return self._causes.take(events, now_s)
+        return self._told(self._causes.take(events, now_s), now_s)
 
     def tick(self, now_s: float, *, cut_off: bool = False) -> list[AlertEvent]:
         """Look at what is missing: silent devices, and alerts nobody feeds any more.
@@ -148,7 +156,8 @@ class AlertEngine:
         self._orphans.clear()
         events += self._silence.tick(now_s, cut_off=cut_off) + self._model.tick(now_s)
         events += self._at_once.tick(now_s)
-        return self._causes.take(events, now_s) + self._causes.tick(now_s)
+        events = self._causes.take(events, now_s) + self._causes.tick(now_s)
+        return self._told(events, now_s) + self.life.tick(now_s)
 
     def restore(
         self,
@@ -156,17 +165,21 @@ class AlertEngine:
         activity: Mapping[DevEui, Sequence[float]],
         now_s: float,
         devices: Sequence[DeviceInfo] = (),
+        *,
+        recent: Sequence[Alert] = (),
+        memory: Mapping[str, Json] | None = None,
     ) -> None:
         """Continue where the last run stopped. Alerts of rules that are gone end at the next tick.
 
         `activity` holds each device's newest reception times (ascending, our clock), `devices` what
-        is known of them.
+        is known of them, `recent` the alerts that ended in the last `REMEMBERED_S`, and `memory`
+        what `life.changes()` ever gave.
         """
         for device in devices:
             self._silence.know(self._named(device))
             self._causes.neighbours.know(device)
         self._silence.restore({eui: list(times) for eui, times in activity.items()}, now_s)
-        for published in open_alerts:
+        for published in self.life.restore([*open_alerts, *recent], memory or {}):
             alert = self._causes.restore(published, now_s)
             self._book.restore(alert)
             if alert.rule == MODEL_RULE and alert.reason:
@@ -207,11 +220,17 @@ class AlertEngine:
             + self._link.forget(dev_eui)
             + self._at_once.forget(dev_eui)
         )
-        return self._causes.take(events, 0.0) + self._causes.forget(dev_eui)
+        ended_s = max((event.alert.end_s or 0.0 for event in events), default=0.0)
+        events = self._causes.take(events, ended_s) + self._causes.forget(dev_eui)
+        return self._told(events, ended_s) + self.life.forget(dev_eui)
 
     def open(self) -> list[Alert]:
         """Return what is wrong now, oldest first."""
-        return self._causes.open()
+        return self.life.open()
+
+    def _told(self, events: list[AlertEvent], now_s: float) -> list[AlertEvent]:
+        """Return what comes for people of what causes made of rule events."""
+        return self.life.follow(events, now_s)
 
     def _named(self, device: DeviceInfo) -> DeviceInfo:
         name = self._names.get(device.dev_eui, "")

@@ -16,7 +16,10 @@ from gateway.errors import ConfigError, GatewayError
 GATEWAY = "lora-gateway"
 """The gateway's name at the broker where the settings give none, as in deploy/mosquitto."""
 
-QUESTIONS = ("info", "health", "devices")
+QUESTIONS = (
+    "info", "health", "devices",
+    "alert/list", "alert/show", "alert/adjustments", "alert/digest",
+)  # fmt: skip
 
 
 def write(config_path: Path | None, out: Path, *, force: bool) -> int:
@@ -65,6 +68,7 @@ def _writable(operator: OperatorConfig) -> Iterator[str]:
     yield from (f"bridge/request/{verb}" for verb in QUESTIONS)
     if operator.role == "viewer":
         return
+    yield "bridge/request/alert/+"
     for device in operator.devices or ("+",):
         yield f"device/{device}/set"
         yield f"device/{device}/set/+"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from gateway.outcome import Outcome
 from gateway.sources.simulated_farm import Judgement, Script, SeenAlert, judge
 from gateway.sources.simulated_farm import Outcome as FaultOutcome
-from gateway.types import Alert, Channel, DevEui, Downlink, EventType, Reading
+from gateway.types import Alert, AlertEvent, Channel, DevEui, Downlink, EventType, Reading
 
 REMEMBERED = 200
 DAY_S = 86400.0
@@ -50,14 +50,18 @@ class Progress:
             channels = self.readings.setdefault(record.dev_eui, {})
             channels.update({reading.channel: reading for reading in record.readings})
         for event in outcome.alerts:
-            self._take_alert(event.event_type, event.alert, outcome.now_s)
+            self._take_alert(event, outcome.now_s)
         self.downlinks.update({downlink.id: downlink for downlink in outcome.downlinks})
 
-    def _take_alert(self, step: EventType, alert: Alert, now_s: float) -> None:
+    def _take_alert(self, event: AlertEvent, now_s: float) -> None:
+        """Learn a step of an alert's life; only what people are told counts as noticed."""
+        step, alert = event.event_type, event.alert
         if step is EventType.END:
             self.open_alerts.pop(alert.id, None)
         else:
             self.open_alerts[alert.id] = alert
+        if not event.told:
+            return
         if step is not EventType.END:
             self._see(alert, now_s)
         if step is not EventType.UPDATE:

@@ -20,10 +20,15 @@ class EngineIds:
         self, verdicts: Sequence[Verdict], now_s: float
     ) -> Mapping[tuple[DevEui, Channel], str]:
         """Return the id of every channel's open alert."""
-        if verdicts and self._engine.consider(DeviceInfo(verdicts[0].dev_eui), verdicts, (), now_s):
+        if not verdicts:
+            return self._ids
+        events = self._engine.tick(now_s)
+        events += self._engine.consider(DeviceInfo(verdicts[0].dev_eui), verdicts, (), now_s)
+        if events:
             self._ids = {
                 (alert.dev_eui, part.channel): alert.id
                 for alert in self._engine.open()
                 for part in alert.reason
+                if alert.care.well_since_s is None
             }
         return self._ids

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from gateway.config import ConnectionConfig
+from gateway.config import ConnectionConfig, MqttConfig
 from gateway.errors import ConfigError, GatewayError
 from gateway.links import MqttLink
-from gateway.types import Delivery
+from gateway.publishers import Topics
+from gateway.types import Delivery, Json, Message
 
 CONNECT_S = 10.0
 
@@ -54,6 +58,35 @@ async def visit(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def ask(
+    mqtt: MqttConfig, verb: str, body: Mapping[str, object], wait_s: float
+) -> dict[str, Json]:
+    """Ask the running gateway `bridge/request/<verb>` and return its answer.
+
+    Raises
+    ------
+    GatewayError
+        There is no broker, or no answer within `wait_s`.
+
+    """
+    mark, topics = str(uuid.uuid4()), Topics(mqtt.base)
+    connection = mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{mark[:8]}"})
+    answered: asyncio.Queue[dict[str, Json]] = asyncio.Queue()
+
+    async def hear(delivery: Delivery) -> None:
+        answer = json.loads(delivery.payload)
+        if answer["transaction"] == mark:
+            answered.put_nowait(answer | {"transaction": None})  # the mark is nobody's but ours
+
+    asked = json.dumps({**body, "transaction": mark}).encode()
+    async with visit(connection, subscriptions=((topics.response(verb), 1),), hear=hear) as link:
+        await link.publish(Message(topics.request(verb), asked))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                return await answered.get()
+    raise GatewayError("No answer: is the gateway running, and may this user publish?")
 
 
 def endpoint(text: str, client_id: str) -> ConnectionConfig:

@@ -78,8 +78,16 @@ class BatteryAlertConfig(Section):
 
 
 class AlertsConfig(Section):
-    """`[alerts]`."""
+    """`[alerts]`.
 
+    More than `per_week` alerts in any seven days go into the digest, told once a day at
+    `digest_at` (local time); never critical ones, nor limits of the user's own. 0 tells all. What
+    false alarms changed is taken back after `false_alarm_days`.
+    """
+
+    per_week: Annotated[int, Field(ge=0, le=10000)] = 21
+    digest_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:00"
+    false_alarm_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
     silence: SilenceConfig = SilenceConfig()
     link: LinkAlertConfig = LinkAlertConfig()
     battery: BatteryAlertConfig = BatteryAlertConfig()

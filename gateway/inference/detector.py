@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -35,11 +35,15 @@ class Detector:
     A sample's verdict depends on the channel's earlier samples alone. What else is in its batch
     matters only as far as the runtime's float rounding does: a last-digit difference may tip an
     int8 rounding, which about 1 window in 150 shows in its fourth digit.
+
+    `factors` is for whoever knows of false alarms to set: what the bound of a channel's p-value is
+    multiplied by. Where it is below 1, one wild sample alone is not anomalous either.
     """
 
     def __init__(self, model: Model, config: InferenceConfig) -> None:
         self.model = model
         self.config = config
+        self.factors: Mapping[tuple[DevEui, Channel], float] = {}
         self._tracks: dict[DevEui, dict[Channel, Track]] = {}
 
     def judge(self, samples: Sequence[Window | Warming]) -> list[Verdict]:
@@ -65,7 +69,7 @@ class Detector:
         """
         track = Track.begin(self.config)
         track.restored = window
-        abnormal = self._bound()
+        abnormal = self._bound() * self.factors.get((dev_eui, channel), 1.0)
         for verdict in history:
             track.replay(verdict, abnormal)
         self._tracks.setdefault(dev_eui, {})[channel] = track
@@ -116,18 +120,21 @@ class Detector:
         looks, days = _looks(shape, stacked, surprises), describe(stacked)
         abnormal = self._bound()
         for at, window in enumerate(windows):
-            judgement = tracks[at].take(window, rows[at], looks[at], days[at], abnormal)
+            factor = self.factors.get((window.dev_eui, window.channel), 1.0)
+            judgement = tracks[at].take(window, rows[at], looks[at], days[at], abnormal * factor)
+            doubted = factor < 1.0 and tracks[at].episode.sudden
+            anomalous = judgement.anomalous and not doubted
             yield Verdict(
                 dev_eui=window.dev_eui,
                 channel=window.channel,
                 time_s=window.end_s,
                 observed=window.observed,
-                status=Status.ANOMALOUS if judgement.anomalous else Status.OK,
+                status=Status.ANOMALOUS if anomalous else Status.OK,
                 expected=_expected(expected[at]),
                 score=judgement.score + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
-                pattern=judgement.pattern,
+                pattern=judgement.pattern if anomalous else "",
                 forecast=made[at].forecast(window),
             )
 

@@ -20,6 +20,14 @@ STATE_LIMIT = 255
 
 _STATE = "{{ value_json.state }}"
 
+_OWN_KEYS = frozenset({"anomaly", "alert", "alerts", "alert_ack", "alert_snooze"})
+"""Entities of a device that are no channels."""
+
+BY = "home-assistant"
+"""Who acknowledges and snoozes with its buttons; with operators configured, name one so."""
+
+_SNOOZED_FOR = "24h"
+
 
 @dataclass(frozen=True, slots=True)
 class Trait:
@@ -99,7 +107,16 @@ class Discovery:
                     "entity_category": "diagnostic",
                     "state_topic": self._topics.bridge_state,
                     "value_template": "{{ 'ON' if value_json.state == 'online' else 'OFF' }}",
-                }
+                },
+                "digest": {
+                    "p": "sensor",
+                    "name": "Alerts in the last digest",
+                    "unique_id": f"{unique}_digest",
+                    "default_entity_id": f"sensor.{unique}_digest",
+                    "state_topic": self._topics.bridge_digest,
+                    "value_template": "{{ value_json.count }}",
+                    "json_attributes_topic": self._topics.bridge_digest,
+                },
             },
         }
         return Message(f"{self._prefix}/device/{unique}/config", values.dumps(payload), retain=True)
@@ -116,7 +133,7 @@ class Discovery:
             "state_topic": self._topics.state(info.dev_eui),
             "availability_mode": "all",
             "availability": [{"topic": topic, "value_template": _STATE} for topic in topics],
-            "cmps": self._channels(info, traits) | self._verdicts(info),
+            "cmps": self._channels(info, traits) | self._verdicts(info) | self._alerts(info),
         }
 
     def _device(self, info: DeviceInfo, area: str) -> dict[str, Json]:
@@ -142,7 +159,7 @@ class Discovery:
             if not entities.is_announced(channel):
                 continue
             key = entities.slug(channel) or "channel"
-            if key in components or key in {"anomaly", "alert"}:
+            if key in components or key in _OWN_KEYS:
                 key = f"{key}_{zlib.crc32(channel.encode()):08x}"
             found = entities.traits(channel, trait.unit, trait.kind)
             components[key] = self._named(info, f"{channel}", str(found["p"]), key) | found
@@ -168,6 +185,42 @@ class Discovery:
                 "state_topic": self._topics.alert_stream(info.dev_eui),
                 "event_types": ["new", "update", "end"],
             },
+        }
+
+    def _alerts(self, info: DeviceInfo) -> dict[str, Json]:
+        """Return how many alerts are open, and buttons for them.
+
+        They are there while the gateway is, for the device may well be the one that is silent.
+        """
+        topic = self._topics.device_alerts(info.dev_eui)
+        here = [{"topic": self._topics.bridge_state, "value_template": _STATE}]
+        asked = {"dev_eui": info.dev_eui, "by": BY}
+        return {
+            "alerts": self._named(info, "alerts!", "sensor", "alerts")
+            | {
+                "p": "sensor",
+                "name": "Open alerts",
+                "state_class": "measurement",
+                "state_topic": topic,
+                "value_template": "{{ value_json.open }}",
+                "json_attributes_topic": topic,
+                "availability": here,
+            },
+            "alert_ack": self._button(info, "ack", "Acknowledge alerts", asked, here),
+            "alert_snooze": self._button(
+                info, "snooze", "Snooze alerts for a day", asked | {"for": _SNOOZED_FOR}, here
+            ),
+        }
+
+    def _button(
+        self, info: DeviceInfo, verb: str, name: str, body: Mapping[str, Json], here: Json
+    ) -> dict[str, Json]:
+        return self._named(info, f"alert_{verb}!", "button", f"alert_{verb}") | {
+            "p": "button",
+            "name": name,
+            "command_topic": self._topics.request(f"alert/{verb}"),
+            "payload_press": json.dumps(body),
+            "availability": here,
         }
 
     def _named(self, info: DeviceInfo, what: str, platform: str, key: str) -> dict[str, Json]:

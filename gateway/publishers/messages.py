@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gateway.publishers import payloads
+from gateway.publishers import alert_payloads, payloads
 from gateway.publishers.topics import Topics
 from gateway.publishers.values import dumps
 from gateway.types import (
     CORRELATION_DATA,
     RESPONSE_TOPIC,
+    Alert,
     AlertEvent,
+    Channel,
     DevEui,
     Downlink,
     DownlinkState,
@@ -67,10 +69,16 @@ def availability(topics: Topics, dev_eui: DevEui, *, online: bool) -> Message:
 
 
 def anomaly(
-    topics: Topics, dev_eui: DevEui, verdicts: Iterable[Verdict], *, time_s: float, active: bool
+    topics: Topics,
+    dev_eui: DevEui,
+    verdicts: Iterable[Verdict],
+    *,
+    time_s: float,
+    active: bool,
+    sensitivity: Mapping[Channel, float] | None = None,
 ) -> Message:
     """Show what the detector thinks of a device's channels."""
-    payload = payloads.anomaly(verdicts, time_s=time_s, active=active)
+    payload = payloads.anomaly(verdicts, time_s=time_s, active=active, sensitivity=sensitivity)
     return _retained(topics.anomaly(dev_eui), payload)
 
 
@@ -82,19 +90,33 @@ def forecast(
 
 
 def alert(topics: Topics, event: AlertEvent) -> list[Message]:
-    """Tell one step of an alert's life, and keep or clear the alert itself."""
+    """Tell one step of an alert's life, and keep or clear the alert itself.
+
+    A step that is not told changes only what is kept.
+    """
     dev_eui = event.alert.dev_eui
     payload = dumps(payloads.alert(event))
     ended = event.event_type is EventType.END
-    return [
-        Message(topics.alert_stream(dev_eui), payload, durable=True),
-        Message(
-            topics.alert(dev_eui, event.alert.id),
-            b"" if ended else payload,
-            retain=True,
-            durable=True,
-        ),
-    ]
+    kept = Message(
+        topics.alert(dev_eui, event.alert.id),
+        b"" if ended else payload,
+        retain=True,
+        durable=True,
+    )
+    if not event.told:
+        return [kept]
+    return [Message(topics.alert_stream(dev_eui), payload, durable=True), kept]
+
+
+def device_alerts(topics: Topics, dev_eui: DevEui, alerts: Iterable[Alert]) -> Message:
+    """Show a device's open alerts in short."""
+    return _retained(topics.device_alerts(dev_eui), alert_payloads.device_alerts(alerts))
+
+
+def digest(topics: Topics, kept: Mapping[str, Json]) -> Message:
+    """Tell what was not told one by one; it stays until the next."""
+    payload = dumps(alert_payloads.digest(kept))
+    return Message(topics.bridge_digest, payload, retain=True, durable=True)
 
 
 def command(topics: Topics, downlink: Downlink) -> list[Message]:

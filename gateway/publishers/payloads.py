@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 
-from gateway.publishers import values
+from gateway.publishers import alert_payloads, values
 from gateway.types import (
     QUANTILES,
     Alert,
@@ -88,9 +88,21 @@ def availability(*, online: bool) -> dict[str, Json]:
     return {"state": "online" if online else "offline"}
 
 
-def anomaly(verdicts: Iterable[Verdict], *, time_s: float, active: bool) -> dict[str, Json]:
-    """Return the newest verdict of each channel; `active` says whether an alert stands."""
+def anomaly(
+    verdicts: Iterable[Verdict],
+    *,
+    time_s: float,
+    active: bool,
+    sensitivity: Mapping[Channel, float] | None = None,
+) -> dict[str, Json]:
+    """Return the newest verdict of each channel; `active` says whether an alert stands.
+
+    `sensitivity` is below 1 for channels that false alarms made less sensitive.
+    """
     channels = {verdict.channel: _verdict(verdict) for verdict in verdicts}
+    for channel, left in (sensitivity or {}).items():
+        if channel in channels:
+            channels[channel]["sensitivity"] = values.number(left)
     return {"time": values.rfc3339(time_s), "active": active, "channels": channels}
 
 
@@ -129,6 +141,11 @@ def alert(event: AlertEvent) -> dict[str, Json]:
     return {"event_type": event.event_type.value} | _alert(event.alert)
 
 
+def alert_entry(item: Alert) -> dict[str, Json]:
+    """Return an alert as it stands in a list, where no topic says whose it is."""
+    return {"dev_eui": item.dev_eui, "rule": item.rule} | _alert(item)
+
+
 def _alert(item: Alert) -> dict[str, Json]:
     return {
         "id": item.id,
@@ -147,7 +164,7 @@ def _alert(item: Alert) -> dict[str, Json]:
         "evidence": list(item.evidence),
         "folded_into": item.folded_into or None,
         **({} if item.nearest is None else {"nearest": _nearest(item.nearest)}),
-    }
+    } | alert_payloads.care(item)
 
 
 def _nearest(found: Likeness) -> dict[str, Json]:

@@ -33,6 +33,15 @@ class Topics:
         """The list of devices."""
         return f"{self.base}/bridge/devices"
 
+    @property
+    def bridge_digest(self) -> str:
+        """What was not told one by one, once a day."""
+        return f"{self.base}/bridge/digest"
+
+    def request(self, verb: str) -> str:
+        """Where people ask and order."""
+        return f"{self.base}/bridge/request/{verb}"
+
     def response(self, verb: str) -> str:
         """Answers to `bridge/request/<verb>`."""
         return f"{self.base}/bridge/response/{verb}"
@@ -56,6 +65,10 @@ class Topics:
     def alert_stream(self, dev_eui: DevEui) -> str:
         """Every step of every alert."""
         return f"{self.base}/device/{dev_eui}/alert"
+
+    def device_alerts(self, dev_eui: DevEui) -> str:
+        """Open alerts of a device, in short."""
+        return f"{self.base}/device/{dev_eui}/alerts"
 
     def alert(self, dev_eui: DevEui, alert_id: str) -> str:
         """One alert while it is active."""

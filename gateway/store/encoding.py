@@ -23,7 +23,9 @@ from typing import Any
 from gateway.store.cursor import HistoryCursor
 from gateway.types import (
     Alert,
+    Care,
     Channel,
+    Comment,
     DevEui,
     DeviceInfo,
     Downlink,
@@ -202,7 +204,9 @@ def _range(stored: Sequence[float] | None) -> tuple[float, float, float] | None:
     return None if stored is None else (stored[0], stored[1], stored[2])
 
 
-def _shallow(record: DeviceInfo | Alert | Reason | Likeness | Downlink) -> dict[str, Any]:
+def _shallow(
+    record: DeviceInfo | Alert | Reason | Likeness | Downlink | Care | Comment,
+) -> dict[str, Any]:
     """Fields by name. Unlike `asdict` it takes any Mapping, read-only views included."""
     body = {item.name: getattr(record, item.name) for item in fields(record)}
     return {
@@ -222,12 +226,24 @@ def decode_info(text: str, dev_eui: DevEui) -> DeviceInfo:
     return DeviceInfo(dev_eui=dev_eui, **from_json(text))
 
 
+_CARE_USUAL = {item.name: item.default for item in fields(Care)}
+
+
 def encode_alert(alert: Alert) -> str:
     """Encode the whole alert."""
     body = _shallow(alert)
     body["reason"] = [_shallow(part) for part in alert.reason]
     body["nearest"] = None if alert.nearest is None else _shallow(alert.nearest)
+    body["care"] = _encode_care(alert.care)
     return to_json(body)
+
+
+def _encode_care(care: Care) -> dict[str, Any]:
+    """Return what is not as it usually is."""
+    body = {name: value for name, value in _shallow(care).items() if value != _CARE_USUAL[name]}
+    if care.comments:
+        body["comments"] = [_shallow(one) for one in care.comments]
+    return body
 
 
 def decode_alert(text: str) -> Alert:
@@ -239,8 +255,16 @@ def decode_alert(text: str) -> Alert:
     body["reason"] = tuple(
         Reason(**{**part, "expected": _range(part["expected"])}) for part in body["reason"]
     )
+    body["care"] = _decode_care(body.get("care", {}))
     nearest = body.pop("nearest", None)
     return Alert(**body, nearest=None if nearest is None else Likeness(**nearest))
+
+
+def _decode_care(body: dict[str, Any]) -> Care:
+    body["comments"] = tuple(Comment(**one) for one in body.get("comments", ()))
+    if body.get("loudest") is not None:
+        body["loudest"] = Severity(body["loudest"])
+    return Care(**body)
 
 
 _DOWNLINK_COLUMNS = frozenset({"id", "dev_eui", "state", "changed_s", "data"})

@@ -160,6 +160,24 @@ class Reader:
         rows = self._all("SELECT body FROM alert WHERE id = ?", encoding.plain(alert_id))
         return encoding.decode_alert(rows[0][0]) if rows else None
 
+    def ended_alerts(
+        self, since_s: float, dev_eui: DevEui | None = None, limit: int = -1
+    ) -> list[Alert]:
+        """Return alerts that ended and were last seen at `since_s` or later, the newest first."""
+        rows = self._all(
+            "SELECT body FROM alert WHERE end_s IS NOT NULL AND last_seen_s >= ?1"
+            " AND (?2 IS NULL OR dev_eui = ?2) ORDER BY last_seen_s DESC, id LIMIT ?3",
+            since_s,
+            dev_eui,
+            limit,
+        )
+        return [encoding.decode_alert(body) for (body,) in rows]
+
+    def alert_memory(self) -> dict[str, Json]:
+        """Return what the life of alerts keeps beside them, by name."""
+        found = self._all("SELECT name, value FROM alert_memory")
+        return {name: encoding.from_json(value) for name, value in found}
+
     def open_downlinks(self) -> list[Downlink]:
         """Return downlinks whose state is not final, the oldest first."""
         rows = self._all(_DOWNLINK + "WHERE state IN ('held', 'accepted', 'queued', 'sent')")

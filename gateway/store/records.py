@@ -163,7 +163,8 @@ class Batch:
 
     `messages` holds durable messages, for the outbox; others are ignored. `seen` holds further
     ids (of joins, statuses) to be known as duplicates later; `seen_s` is when they came. `control`
-    replaces what control keeps under each name.
+    replaces what control keeps under each name, `memory` what the life of alerts does (None: it
+    goes).
     """
 
     uplinks: tuple[UplinkRecord, ...] = ()
@@ -179,6 +180,7 @@ class Batch:
     radio: RadioBatch = RadioBatch()
     audit: tuple[AuditRecord, ...] = ()
     control: Mapping[str, Json] = field(default_factory=dict)
+    memory: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

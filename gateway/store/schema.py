@@ -163,7 +163,30 @@ _CONTROL: Step = (
     "CREATE INDEX downlink_changed ON downlink (changed_s)",
 )
 
-STEPS: tuple[Step, ...] = (_TABLES, _RADIO, _CONTROL)
+_ALERT_LIFE: Step = (
+    "CREATE TABLE alert_memory (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX alert_seen ON alert (last_seen_s)",
+    "DROP VIEW alerts",
+    """CREATE VIEW alerts AS
+        SELECT id, dev_eui,
+               json_extract(body, '$.kind') AS kind,
+               json_extract(body, '$.cause') AS cause,
+               json_extract(body, '$.severity') AS severity,
+               json_extract(body, '$.title') AS title,
+               json_extract(body, '$.advice') AS advice,
+               strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(body, '$.first_seen_s'), 'unixepoch')
+                   AS first_seen,
+               strftime('%Y-%m-%dT%H:%M:%SZ', last_seen_s, 'unixepoch') AS last_seen,
+               strftime('%Y-%m-%dT%H:%M:%SZ', end_s, 'unixepoch') AS end_time,
+               json_extract(body, '$.ack') AS ack,
+               strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(body, '$.care.snoozed_until_s'),
+                        'unixepoch') AS snoozed_until,
+               json_extract(body, '$.care.digested_s') IS NOT NULL AS in_digest,
+               coalesce(json_extract(body, '$.care.false_alarm'), 0) AS false_alarm
+        FROM alert""",
+)
+
+STEPS: tuple[Step, ...] = (_TABLES, _RADIO, _CONTROL, _ALERT_LIFE)
 VERSION = len(STEPS)
 
 

@@ -7,13 +7,13 @@ them all when a transaction is rolled back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from gateway.store import audit, encoding, radio
 from gateway.store.encoding import Ref, Spec, plain
 from gateway.store.records import Batch, Committed, DeviceRecord, EventRecord, UplinkRecord
-from gateway.types import AlertEvent, DevEui, Downlink, Message, Rejected
+from gateway.types import AlertEvent, DevEui, Downlink, Json, Message, Rejected
 
 MAX_CHANNELS = 20_000
 """Rows of the `channel` table. A device that invents keys without end writes them inline."""
@@ -70,6 +70,7 @@ class Writer:
             "INSERT OR REPLACE INTO control VALUES (?, ?)",
             [(name, encoding.to_json(value)) for name, value in batch.control.items()],
         )
+        self._put_memory(batch.memory)
         if batch.cursor is not None:
             self.connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES ('cursor', ?)",
@@ -177,6 +178,18 @@ class Writer:
             [
                 (a.id, a.dev_eui, a.end_s, a.last_seen_s, encoding.encode_alert(a))
                 for a in (event.alert for event in events)
+            ],
+        )
+
+    def _put_memory(self, memory: Mapping[str, Json]) -> None:
+        gone = [(name,) for name, value in memory.items() if value is None]
+        self.connection.executemany("DELETE FROM alert_memory WHERE name = ?", gone)
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO alert_memory VALUES (?, ?)",
+            [
+                (name, encoding.to_json(value))
+                for name, value in memory.items()
+                if value is not None
             ],
         )
 

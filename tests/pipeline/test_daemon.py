@@ -49,6 +49,8 @@ SCHEMAS = {
     r"lora-gateway/bridge/devices": "bridge_devices",
     r"lora-gateway/history/[^/]+": "history",
     r"lora-gateway/device/[^/]+/(alert|alerts/[^/]+)": "alert",
+    r"lora-gateway/device/[^/]+/alerts": "device_alerts",
+    r"lora-gateway/bridge/digest": "digest",
     r"lora-gateway/device/[^/]+/command/[^/]+": "command",
     r"lora-gateway/device/[^/]+/state": "state",
     r"lora-gateway/device/[^/]+/anomaly": "anomaly",
@@ -101,7 +103,8 @@ async def test_every_message_of_a_small_life_follows_its_shipped_schema(tmp_path
             payload = json.loads(message.payload)
             Draft202012Validator(contract.schema(name)).validate(payload)
             seen[name] += 1
-    assert set(seen) == set(contract.names())
+    # A digest is told the next morning: test_alert_requests has one.
+    assert set(seen) == set(contract.names()) - {"digest"}
 
 
 async def test_a_link_that_goes_bad_is_published_as_the_schemas_say(tmp_path: Path) -> None:

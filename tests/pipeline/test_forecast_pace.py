@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gateway.alerts.life import Life
 from gateway.bulletin import FORECAST_STEPS, Bulletin
 from gateway.config import Config
 from gateway.devices import Device, DeviceBook
@@ -17,6 +18,8 @@ STEP_S = 900.0
 
 class NoAlerts:
     """Nothing is wrong."""
+
+    life = Life(Config().alerts)
 
     def open(self) -> list[object]:
         return []

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from jsonschema import Draft202012Validator
 
+from gateway.handling import AlertRequest
 from gateway.publishers import Discovery, Topics, contract
 from gateway.publishers.entities import title, traits
 from gateway.types import Channel, DevEui, DeviceInfo, Json, Message, Reading, ReadingKind, Scalar
@@ -74,6 +75,17 @@ def test_a_device_has_an_entity_per_channel_an_anomaly_and_its_alerts() -> None:
     assert "state_class" not in cmps["valve_state"]
     assert cmps["anomaly"]["device_class"] == "problem"
     assert cmps["alert"]["event_types"] == ["new", "update", "end"]
+    assert cmps["alerts"]["state_topic"] == "lora-gateway/device/a84041c3d185ee46/alerts"
+
+
+def test_its_buttons_ask_what_the_gateway_understands_also_for_a_silent_device() -> None:
+    cmps = loaded(discovery().changes(INFO, READINGS)[0])["cmps"]
+    for key, verb in (("alert_ack", "ack"), ("alert_snooze", "snooze")):
+        button = cmps[key]
+        assert button["command_topic"] == f"lora-gateway/bridge/request/alert/{verb}"
+        asked = AlertRequest.model_validate_json(button["payload_press"])
+        assert (asked.dev_eui, asked.by) == (EUI, "home-assistant")
+        assert [one["topic"] for one in button["availability"]] == ["lora-gateway/bridge/state"]
 
 
 def test_a_device_is_announced_again_only_when_its_channels_or_name_change() -> None:
@@ -99,7 +111,7 @@ def test_channels_whose_names_look_alike_keep_apart() -> None:
     alike = [reading("a.b", 1.0), reading("a_b", 2.0), reading("alert", 1.0), reading("A.b", 3.0)]
     payload = loaded(discovery().changes(INFO, alike)[0])
     ids = {item["unique_id"] for item in payload["cmps"].values()}
-    assert len(payload["cmps"]) == len(ids) == 6
+    assert len(payload["cmps"]) == len(ids) == 9
 
 
 def test_templates_give_the_value_and_bear_a_missing_one() -> None:

@@ -35,6 +35,13 @@ def test_an_alert_is_told_in_the_stream_and_kept_while_it_is_active() -> None:
     assert (kept.retain, kept.payload) == (True, b"")
 
 
+def test_a_step_that_is_not_told_changes_only_what_is_kept() -> None:
+    (kept,) = messages.alert(TOPICS, AlertEvent(EventType.UPDATE, ALERT, told=False))
+    assert (kept.topic, kept.retain) == ("lora-gateway/device/a84041c3d185ee46/alerts/a1", True)
+    (cleared,) = messages.alert(TOPICS, AlertEvent(EventType.END, ALERT, told=False))
+    assert (cleared.topic, cleared.payload) == (kept.topic, b"")
+
+
 def test_a_command_is_kept_while_open_and_cleared_after_its_last_state() -> None:
     (kept,) = messages.command(TOPICS, DOWNLINK)
     assert (kept.retain, kept.durable) == (True, True)

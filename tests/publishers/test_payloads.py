@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gateway.publishers import contract, payloads, values
+from gateway.publishers import alert_payloads, contract, payloads, values
 from gateway.types import (
     QUANTILES,
     Alert,
     AlertEvent,
+    Care,
     Channel,
+    Comment,
     DevEui,
     DeviceInfo,
     Downlink,
@@ -55,12 +57,17 @@ VERDICTS = st.builds(Verdict, dev_eui=EUIS, channel=CHANNELS, time_s=TIMES, obse
                      score=st.none() | FLOATS, p_value=P_VALUES)  # fmt: skip
 REASONS = st.builds(Reason, channel=CHANNELS, observed=SCALARS, expected=EXPECTED,
                     share=st.floats(0, 1), p_value=P_VALUES)  # fmt: skip
+COMMENTS = st.builds(Comment, by=st.text(), time_s=TIMES, text=st.text())
+CARES = st.builds(Care, digested_s=st.none() | TIMES, snoozed_until_s=st.none() | TIMES,
+                  comments=st.lists(COMMENTS, max_size=3).map(tuple), recurred=st.integers(0, 9),
+                  well_since_s=st.none() | TIMES, false_alarm=st.booleans())  # fmt: skip
 ALERTS = st.builds(Alert, id=st.text(min_size=1, max_size=9), dev_eui=EUIS, rule=st.just("model"),
                    kind=st.just("leak"), cause=st.just("unknown"),
                    severity=st.sampled_from(Severity), title=st.text(), advice=st.text(),
                    reason=st.lists(REASONS, max_size=3).map(tuple), first_seen_s=TIMES,
                    last_seen_s=TIMES, end_s=st.none() | TIMES, ack=st.none() | st.text(),
-                   peers=st.lists(EUIS, max_size=3).map(tuple))  # fmt: skip
+                   peers=st.lists(EUIS, max_size=3).map(tuple),
+                   care=CARES)  # fmt: skip
 DOWNLINKS = st.builds(Downlink, id=st.text(min_size=1, max_size=9), dev_eui=EUIS,
                       application_id=st.just("a"), f_port=st.integers(1, 255), data=st.binary(),
                       object=st.none(), confirmed=st.booleans(), expires_s=TIMES, created_s=TIMES,
@@ -121,6 +128,26 @@ def test_an_anomaly_validates(verdicts: list[Verdict], time_s: float) -> None:
 @given(st.sampled_from(EventType), ALERTS)
 def test_an_alert_validates(event_type: EventType, alert: Alert) -> None:
     check("alert", payloads.alert(AlertEvent(event_type, alert)))
+
+
+@given(st.lists(ALERTS, max_size=5))
+def test_the_alerts_of_a_device_validate_and_count_right(alerts: list[Alert]) -> None:
+    loaded = check("device_alerts", alert_payloads.device_alerts(alerts))
+    assert loaded["open"] + loaded["in_digest"] == len(alerts)
+    assert loaded["unacknowledged"] + loaded["snoozed"] <= loaded["open"]
+    assert (loaded["severity"] is None) == (loaded["open"] == 0)
+
+
+def test_a_sensitivity_is_shown_only_where_it_was_changed() -> None:
+    changed, same = Channel("soil.moisture"), Channel("air.temperature")
+    verdicts = [Verdict(DevEui("0" * 16), one, 1.0, 2.0, Status.OK) for one in (changed, same)]
+    payload = payloads.anomaly(
+        verdicts, time_s=1.0, active=False, sensitivity={changed: 0.25, Channel("gone"): 0.25}
+    )
+    channels = check("anomaly", payload)["channels"]
+    assert channels[changed]["sensitivity"] == 0.25
+    assert "sensitivity" not in channels[same]
+    assert channels.keys() == {changed, same}
 
 
 @given(DOWNLINKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from types import MappingProxyType
 
@@ -12,7 +13,9 @@ from gateway.store import encoding
 from gateway.store.encoding import Spec
 from gateway.types import (
     Alert,
+    Care,
     Channel,
+    Comment,
     DevEui,
     DeviceInfo,
     Downlink,
@@ -136,10 +139,23 @@ def test_an_alert_comes_back_exactly() -> None:
         first_seen_s=1.5,
         last_seen_s=2.5,
         peers=(EUI,),
+        care=Care(
+            told_s=1.5,
+            loudest=Severity.WARNING,
+            comments=(Comment("anna", 2.0, "on my way"), Comment("", 2.5, "")),
+            recurred=2,
+        ),
     )
     back = encoding.decode_alert(encoding.encode_alert(alert))
     assert back == alert
     assert back.reason[1].observed is value
+
+
+def test_an_alert_of_an_older_version_comes_back() -> None:
+    alert = Alert("x", EUI, "model", "leak", "", Severity.INFO, "", "", (), 1.0, 2.0)
+    body = json.loads(encoding.encode_alert(alert))
+    del body["care"]
+    assert encoding.decode_alert(json.dumps(body)) == alert
 
 
 def test_a_downlink_comes_back_exactly() -> None:

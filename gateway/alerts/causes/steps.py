@@ -14,5 +14,6 @@ def newest_steps(events: Iterable[AlertEvent]) -> list[AlertEvent]:
     for event in events:
         key = (event.alert.id, event.event_type is EventType.END)
         before = kept.get(key)
-        kept[key] = event if before is None else replace(before, alert=event.alert)
+        told = event.told or (before is not None and before.told)
+        kept[key] = replace(before or event, alert=event.alert, told=told)
     return list(kept.values())

@@ -8,7 +8,7 @@ lowest DevEUI stands for them, the others are its peers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.alerts.book import AlertBook, alert_id
@@ -64,10 +64,20 @@ class _Site:
 
 
 class LinkRule:
-    """Knows each device's link by its `radio.` readings; all times are the readings' own."""
+    """Knows each device's link by its `radio.` readings; all times are the readings' own.
 
-    def __init__(self, book: AlertBook, settings: LinkAlertConfig, site: str) -> None:
+    `lasting` tells how many times `for_s` a device's link must be bad.
+    """
+
+    def __init__(
+        self,
+        book: AlertBook,
+        settings: LinkAlertConfig,
+        site: str,
+        lasting: Callable[[DevEui], float] = lambda _: 1.0,
+    ) -> None:
         self._book = book
+        self._lasting = lasting
         self._settings = settings
         self._name = site
         self._watches: dict[DevEui, _Watch] = {}
@@ -90,7 +100,8 @@ class LinkRule:
         watch.trouble = trouble
         if watch.alert is not None:
             return self._update(device, watch, time_s)
-        if time_s - watch.since_s < self._settings.for_s or self._is_member(dev_eui):
+        for_s = self._settings.for_s * self._lasting(dev_eui)
+        if time_s - watch.since_s < for_s or self._is_member(dev_eui):
             return []
         return self._begin(device, watch, time_s)
 

@@ -10,7 +10,7 @@ gateway alone hears, one alert with cause `network` stands for all of them (`out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.rules.outages import (
@@ -38,10 +38,20 @@ _RECKON_CALLS = 64
 
 
 class SilenceRule:
-    """Who was heard when, and who is silent. All times are the gateway's own."""
+    """Who was heard when, and who is silent. All times are the gateway's own.
 
-    def __init__(self, book: AlertBook, settings: SilenceConfig, site: str) -> None:
+    `patience` tells how many times its learned limit a device is given.
+    """
+
+    def __init__(
+        self,
+        book: AlertBook,
+        settings: SilenceConfig,
+        site: str,
+        patience: Callable[[DevEui], float] = lambda _: 1.0,
+    ) -> None:
         self._book = book
+        self._patience = patience
         self._settings = settings
         self._outages = Outages(book, site)
         self._rhythms: dict[DevEui, Rhythm] = {}
@@ -190,12 +200,17 @@ class SilenceRule:
         return self._grace_s if last_s is None else last_s
 
     def _deadline_s(self, dev_eui: DevEui) -> float:
-        rhythm = self._rhythms[dev_eui]
         if dev_eui in self._offline:  # only a reception brings a device back, not a restart
             return float("-inf")
-        if rhythm.limit_s is None:
-            return float("inf")
-        return self._since_s(dev_eui) + rhythm.limit_s
+        limit_s = self._limit_s(dev_eui)
+        return float("inf") if limit_s is None else self._since_s(dev_eui) + limit_s
+
+    def _limit_s(self, dev_eui: DevEui) -> float | None:
+        """Return how long a device may be silent: what was learned, times what it is given."""
+        limit_s = self._rhythms[dev_eui].limit_s
+        if limit_s is None:
+            return None
+        return max(limit_s, min(limit_s * self._patience(dev_eui), self._settings.max_s))
 
     def _is_told(self, dev_eui: DevEui) -> bool:
         return dev_eui in self._silent or self._outages.covers(dev_eui)
@@ -215,7 +230,7 @@ class SilenceRule:
 
     def _raise(self, dev_eui: DevEui, now_s: float) -> list[AlertEvent]:
         rhythm = self._rhythms[dev_eui]
-        limit_s = rhythm.limit_s
+        limit_s = self._limit_s(dev_eui)
         if limit_s is None:
             return []
         last_s = rhythm.last_s if rhythm.last_s is not None else self._grace_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -25,6 +25,7 @@ from gateway.types import (
 DeviceKey = tuple[str, str, str, str]
 UPDATE_S = 1800.0
 _CACHED = 16384
+_WIDER, _WIDER_SHARE = 0.5, 0.05
 _CAUSES = {"frost": "environment", "heat": "environment", "rain": "environment",
            "battery": "sensor", "link": "network", "silence": "network"}  # fmt: skip
 _JUDGED = frozenset({ReadingKind.NUMERIC, ReadingKind.COUNTER, ReadingKind.BOOLEAN})
@@ -58,6 +59,14 @@ class Limit:
         named = not self.devices or device.dev_eui in self.devices or device.name in self.devices
         kind = not self.profiles or bool({device.profile, device.profile_id} & {*self.profiles})
         return named and kind and fnmatchcase(str(channel), self.channel)
+
+    def wider(self, steps: int) -> Limit:
+        """Return it further out, and slower to be believed, after so many false alarms."""
+        if not steps:
+            return self
+        further = steps * max(_WIDER * self.hysteresis, _WIDER_SHARE * abs(self.bound))
+        bound, samples = self.bound + self.sign * further, self.samples * (1 + steps)
+        return replace(self, bound=bound, samples=samples)
 
     def beyond(self, value: float) -> float:
         """Return by how much the value is past the bound; negative when it is within."""
@@ -110,10 +119,19 @@ class _Watch:
 
 
 class ThresholdRule:
-    """Compares readings with limits. Only a device's own past is remembered, per limit."""
+    """Compares readings with limits. Only a device's own past is remembered, per limit.
 
-    def __init__(self, book: AlertBook, limits: Sequence[Limit]) -> None:
+    `steps` tells how many false alarms have widened a limit for a device's channel.
+    """
+
+    def __init__(
+        self,
+        book: AlertBook,
+        limits: Sequence[Limit],
+        steps: Callable[[DevEui, str, Channel], int] = lambda *_: 0,
+    ) -> None:
         self._book = book
+        self._steps = steps
         self._limits = tuple(limits)
         self._watches: dict[tuple[DevEui, str, Channel], _Watch] = {}
         self._watching: dict[tuple[DeviceKey, Channel], tuple[Limit, ...]] = {}
@@ -126,12 +144,22 @@ class ThresholdRule:
     def consider(self, device: DeviceInfo, readings: Sequence[Reading]) -> list[AlertEvent]:
         """Compare one uplink's readings; text and enums have no limits."""
         events: list[AlertEvent] = []
-        for reading in readings:
-            if reading.kind not in _JUDGED or isinstance(reading.value, str):
-                continue
-            for limit in self._limits_on(device, reading.channel):
-                events += self._compare(device, limit, reading, float(reading.value))
+        for reading, limit, value in self._compared(device, readings):
+            events += self._compare(device, limit, reading, value)
         return events
+
+    def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
+        """Learn after a restart for how long a value has been past a limit; the oldest first."""
+        for reading, limit, value in self._compared(device, readings):
+            key = (device.dev_eui, limit.name, reading.channel)
+            watch = self._watches.get(key)
+            if watch is not None and watch.alert is not None:
+                continue
+            if limit.wider(self._steps(*key)).beyond(value) <= 0:
+                self._watches.pop(key, None)
+                continue
+            watch = self._watches.setdefault(key, _Watch(reading.time_s))
+            watch.count += 1
 
     def restore(self, alert: Alert) -> None:
         """Take an open alert back after a restart."""
@@ -153,6 +181,15 @@ class ThresholdRule:
             events += self._book.end(alert, alert.last_seen_s) if alert else []
         return events
 
+    def _compared(
+        self, device: DeviceInfo, readings: Sequence[Reading]
+    ) -> Iterator[tuple[Reading, Limit, float]]:
+        for reading in readings:
+            if reading.kind not in _JUDGED or isinstance(reading.value, str):
+                continue
+            for limit in self._limits_on(device, reading.channel):
+                yield reading, limit, float(reading.value)
+
     def _limits_on(self, device: DeviceInfo, channel: Channel) -> tuple[Limit, ...]:
         key = (device.dev_eui, device.name, device.profile, device.profile_id), channel
         found = self._watching.get(key)
@@ -167,6 +204,7 @@ class ThresholdRule:
         self, device: DeviceInfo, limit: Limit, reading: Reading, value: float
     ) -> list[AlertEvent]:
         key = (device.dev_eui, limit.name, reading.channel)
+        limit = limit.wider(self._steps(*key))
         watch, past = self._watches.get(key), limit.beyond(value)
         if past > 0:
             if watch is None:
