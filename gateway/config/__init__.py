@@ -36,10 +36,25 @@ from gateway.config.inference import InferenceConfig, PublicKey
 from gateway.config.loading import ENV_PREFIX, load
 from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreConfig
 from gateway.config.radios import LorawanConfig, RadioConfig
+from gateway.config.rule_files import as_rule, read_rules
+from gateway.config.rules import (
+    ActionConfig,
+    ConditionConfig,
+    MinusConfig,
+    RuleConfig,
+    season_of,
+)
 from gateway.config.section import Port, Probability, Seconds, Section
 from gateway.config.whole import Config
 
 __all__ = [
+    "read_rules",
+    "as_rule",
+    "season_of",
+    "RuleConfig",
+    "MinusConfig",
+    "ConditionConfig",
+    "ActionConfig",
     "DURATION_UNITS",
     "ENV_PREFIX",
     "MIN_KEY_BYTES",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -65,12 +66,13 @@ class LinkAlertConfig(Section):
 
 
 class AlertsConfig(Section):
-    """`[alerts]`."""
+    """`[alerts]`. The `*.toml` files of `rules_folder` hold `[[rule]]` tables, as this file may."""
 
     silence: SilenceConfig = SilenceConfig()
     link: LinkAlertConfig = LinkAlertConfig()
     threshold: tuple[ThresholdConfig, ...] = ()
     late_after_s: Seconds = 3600.0
+    rules_folder: Path = Path("/etc/lora-gateway/rules")
 
     @field_validator("threshold")
     @classmethod
