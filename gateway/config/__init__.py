@@ -38,6 +38,9 @@ from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreCon
 from gateway.config.radios import LorawanConfig, RadioConfig
 from gateway.config.rule_files import as_rule, read_rules
 from gateway.config.rules import (
+    DAYS,
+    MONTHS,
+    PLACEHOLDERS,
     ActionConfig,
     ConditionConfig,
     MinusConfig,
@@ -48,16 +51,13 @@ from gateway.config.section import Port, Probability, Seconds, Section
 from gateway.config.whole import Config
 
 __all__ = [
-    "read_rules",
-    "as_rule",
-    "season_of",
-    "RuleConfig",
-    "MinusConfig",
-    "ConditionConfig",
-    "ActionConfig",
+    "DAYS",
     "DURATION_UNITS",
     "ENV_PREFIX",
     "MIN_KEY_BYTES",
+    "MONTHS",
+    "PLACEHOLDERS",
+    "ActionConfig",
     "AgronomyConfig",
     "AlertsConfig",
     "ChannelConfig",
@@ -68,6 +68,7 @@ __all__ = [
     "CommandConfig",
     "CommandKeyConfig",
     "CommandedConfig",
+    "ConditionConfig",
     "Config",
     "ConnectionConfig",
     "DeviceConfig",
@@ -78,6 +79,7 @@ __all__ = [
     "LinkAlertConfig",
     "LogConfig",
     "LorawanConfig",
+    "MinusConfig",
     "MqttConfig",
     "OperatorConfig",
     "Plain",
@@ -86,6 +88,7 @@ __all__ = [
     "ProfileConfig",
     "PublicKey",
     "RadioConfig",
+    "RuleConfig",
     "Seconds",
     "Section",
     "SilenceConfig",
@@ -95,5 +98,8 @@ __all__ = [
     "TrendConfig",
     "UplinkConnectionConfig",
     "VerifyConfig",
+    "as_rule",
     "load",
+    "read_rules",
+    "season_of",
 ]

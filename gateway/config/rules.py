@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.config.commands import Plain
-from gateway.config.section import Probability, Seconds, Section
+from gateway.config.section import Probability, Section
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,47}$"
 DEEPEST = 4
@@ -117,7 +117,7 @@ class ConditionConfig(Section):
                    "condition of its own inside `all` or `any`" if tests else "")
             )  # fmt: skip
         if not self.channel:
-            raise ValueError(f"`{tests[0]}` needs its `channel`, such as \"air.temperature\"")
+            raise ValueError(f'`{tests[0]}` needs its `channel`, such as "air.temperature"')
         self._fits(tests[0])
         return self
 

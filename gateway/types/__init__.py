@@ -25,6 +25,7 @@ from gateway.types.arrivals import (
     TxAck,
     Uplink,
 )
+from gateway.types.chances import LEAST_CHANCE, probability_below
 from gateway.types.commands import (
     CORRELATION_DATA,
     RESPONSE_TOPIC,
@@ -93,6 +94,7 @@ __all__ = [
     "CORRELATION_DATA",
     "DERIVED",
     "LARGEST_FRAME",
+    "LEAST_CHANCE",
     "QUANTILES",
     "RESPONSE_TOPIC",
     "Ack",
@@ -158,4 +160,5 @@ __all__ = [
     "Warming",
     "Window",
     "Write",
+    "probability_below",
 ]
