@@ -2,7 +2,8 @@
 
 What comes out is a function of the sequence of calls alone: the same input again gives the same
 ids. The rules: codecs that fail, `silence`, bad links, the user's thresholds and physical ranges,
-the model. Each holds its own open alerts and begins and ends them in one shared book.
+the model, and what people write themselves (`written/`). Each holds its own open alerts and begins
+and ends them in one shared book.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from gateway.alerts.rules.thresholds import PHYSICAL, ThresholdRule, limits_of
 from gateway.alerts.rules.undecoded import RULE as CODEC_RULE
 from gateway.alerts.rules.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
+from gateway.alerts.written import RULE_PREFIX, Place, WrittenRules
+from gateway.alerts.written.calendar import zone_of
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
 from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Reading, Verdict
@@ -56,6 +59,8 @@ class AlertEngine:
         self._thresholds = ThresholdRule(self._book, limits)
         self._model = ModelRule(self._book, self._water, model_name)
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
+        self.written = WrittenRules(self._book, Place.of(config), zone_of(config))
+        self.written.add(config.rule)
         self._orphans: list[Alert] = []
 
     def heard(
@@ -87,7 +92,14 @@ class AlertEngine:
         events = self._thresholds.consider(device, readings)
         events += self._link.consider(device, readings)
         units = {reading.channel: reading.unit for reading in readings}
+        events += self.written.consider(device, verdicts, readings)
         return events + self._model.consider(device, verdicts, units, now_s)
+
+    def recall_written(
+        self, device: DeviceInfo, readings: Sequence[Reading], received_s: float
+    ) -> None:
+        """Give the rules that people wrote a stored uplink again, every device's in its order."""
+        self.written.recall(self._named(device), readings, received_s)
 
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn how a device is usually heard from a stored uplink; give its oldest first."""
@@ -109,6 +121,7 @@ class AlertEngine:
         """Look at what is missing: silent devices, and alerts nobody feeds any more."""
         events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
         self._orphans.clear()
+        events += self.written.tick(now_s)
         return events + self._silence.tick(now_s) + self._model.tick(now_s)
 
     def restore(
@@ -138,6 +151,8 @@ class AlertEngine:
                 self._codecs.restore(alert)
             elif alert.rule in _LINK_RULES and alert.reason:
                 self._link.restore(alert)
+            elif alert.rule.startswith(RULE_PREFIX) and self.written.restore(alert):
+                pass
             else:
                 self._orphans.append(alert)
 
@@ -162,6 +177,7 @@ class AlertEngine:
             + self._model.forget(dev_eui)
             + self._codecs.forget(dev_eui)
             + self._link.forget(dev_eui)
+            + self.written.forget(dev_eui)
         )
 
     def open(self) -> list[Alert]:

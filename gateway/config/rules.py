@@ -1,4 +1,4 @@
-"""`[[rule]]`: what people want to be told of, in the settings file, a rules folder, or over MQTT."""
+"""`[[rule]]`: what people want to be told of, in the settings, a rules folder, or over MQTT."""
 
 from __future__ import annotations
 

@@ -101,13 +101,13 @@ class Leaf:
         series = self.marks.get(subject)
         mark = series.get(reading.channel) if series is not None else None
         value = reading.value
-        if mark is None or mark.holds or not mark.known or value.__class__ is not float:
+        if mark is None or mark.holds or not mark.known or not isinstance(value, float):
             return False
-        past = self.sign * (value - self.bound)  # type: ignore[operator] - it is a float
+        past = self.sign * (value - self.bound)
         time_s = reading.time_s
         if not past <= 0.0 or not self.sign or not 0 <= time_s - mark.time_s <= self.lasts_s:
             return False
-        mark.time_s, mark.value, mark.told, mark.past = time_s, value, value, past  # type: ignore[assignment]
+        mark.time_s, mark.value, mark.told, mark.past = time_s, value, value, past
         return True
 
     def take(self, subject: str, reading: Reading, off: float | None) -> tuple[bool, bool]:
@@ -196,7 +196,7 @@ class Leaf:
         return mark.since_s if self.config.silent_s is None else mark.time_s + self.config.silent_s
 
     def _mark(self, subject: str, reading: Reading) -> Mark | None:
-        """Return the series' mark, a new one at first; None for what is older than what is known."""
+        """Return the series' mark, a new one at first; None for what is older than that."""
         value = reading.value
         if isinstance(value, float) and not math.isfinite(value):
             return None

@@ -59,12 +59,16 @@ _NO_NEWS = False, False
 
 @dataclass(frozen=True, slots=True)
 class DueAction:
-    """A command that a rule's alert asks for: `device` is a DevEUI or a name."""
+    """A command that a rule's alert asks for: `device` is a DevEUI or a name.
+
+    `is_live`: what the alert rests on was heard since the start. Nothing is moved for anything else.
+    """
 
     alert_id: str
     rule: str
     device: str
     action: ActionConfig
+    is_live: bool
 
 
 class WrittenRules:
@@ -79,9 +83,15 @@ class WrittenRules:
         self._due: list[DueAction] = []
         self._muted = False
         self._deaf: Outage = HEARING
+        self._resumed_s = 0.0
 
     def __len__(self) -> int:
         return len(self._rules)
+
+    @property
+    def longest_cooldown_s(self) -> float:
+        """How far back ended alerts still keep a rule quiet."""
+        return max((rule.config.cooldown_s for rule in self._rules.values()), default=0.0)
 
     @property
     def names(self) -> frozenset[str]:
@@ -157,11 +167,7 @@ class WrittenRules:
                 if item[2].is_value:
                     self._compare(touched, device, item, reading)
         for verdict in verdicts:
-            if verdict.forecast is not None:
-                for rule, _, part in self._planned(plan, device, verdict.channel):
-                    if part.is_value and part.leaf.is_forecast:
-                        found = part.leaf.foresee(part.key, verdict, verdict.forecast)
-                        _note(touched, rule, part, device, found)
+            self._foresee(touched, device, self._planned(plan, device, verdict.channel), verdict)
         now_s = max(reading.time_s for reading in readings)
         return [
             event
@@ -183,6 +189,20 @@ class WrittenRules:
                 _note(touched, rule, part, device, _NO_NEWS)
             return
         _note(touched, rule, part, device, rule.take(at, part, reading))
+
+    @staticmethod
+    def _foresee(
+        touched: dict[str, tuple[bool, bool]],
+        device: DeviceInfo,
+        items: tuple[_Item, ...],
+        verdict: Verdict,
+    ) -> None:
+        if verdict.forecast is None:
+            return
+        for rule, _, part in items:
+            if part.is_value and part.leaf.is_forecast:
+                found = part.leaf.foresee(part.key, verdict, verdict.forecast)
+                _note(touched, rule, part, device, found)
 
     def _ask(
         self,
@@ -281,7 +301,8 @@ class WrittenRules:
         action = rule.config.action
         if action is not None:
             target = action.device or watch.alert.dev_eui
-            self._due.append(DueAction(watch.alert.id, rule.name, target, action))
+            live = worst[1].time_s >= self._resumed_s
+            self._due.append(DueAction(watch.alert.id, rule.name, target, action, live))
         return self._book.begin(watch.alert)
 
     def _update(
@@ -385,6 +406,7 @@ class WrittenRules:
             rule.ended_s.clear()
             for watch in rule.watches.values():
                 watch.alert = None
+        self._resumed_s = now_s
         if heard_s and now_s - heard_s > DEAF_S:
             self._deaf = Outage(heard_s, now_s)
 
@@ -455,7 +477,7 @@ def _note(
     """Note a rule to be asked: its answer may have changed, or something waits for time."""
     changed, stale = found
     fixed = part.key == GROUP
-    waits = fixed or rule.subject_of(device.dev_eui) in rule.watches
+    waits = bool(rule.watches) if fixed else rule.subject_of(device.dev_eui) in rule.watches
     if changed or stale or waits or not rule.always or rule.is_counted:
         before = touched.get(rule.name, _NO_NEWS)
         touched[rule.name] = before[0] or stale, before[1] or (fixed and not rule.is_fixed)

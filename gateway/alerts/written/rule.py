@@ -1,4 +1,4 @@
-"""One rule at work: which readings it takes, and what it answers for a device or for all of them."""
+"""One rule at work: which readings it takes, what it answers for a device or for all."""
 
 from __future__ import annotations
 

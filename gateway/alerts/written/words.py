@@ -101,37 +101,43 @@ def describe(rule: RuleConfig) -> str:
     return said if rule.enabled else say("(Off.) {said}", said=said)
 
 
-def _leaf(one: ConditionConfig, unit: str, channel: str) -> str:  # noqa: PLR0911 - a table of cases
+def _leaf(one: ConditionConfig, unit: str, channel: str) -> str:
     what = channel or words_of(Channel(one.channel))
     if one.device:
         what = say("{channel} of {device}", channel=what, device=one.device)
-    limit = _limit(one, unit)
+    limit = _limit(one, _unit(one, unit))
     if one.minus is not None:
         what = say("{channel} less {reference}", channel=what, reference=_reference(one))
     if one.within_s is not None:
-        span = duration(one.within_s)
-        chance = f"{100 * (one.probability or 0):g} %"
-        if one.above is not None:
-            return say("{channel} is above {limit} within {span}, likely by {chance} or more",
-                       channel=what, limit=limit, span=span, chance=chance)  # fmt: skip
-        return say("{channel} is below {limit} within {span}, likely by {chance} or more",
-                   channel=what, limit=limit, span=span, chance=chance)  # fmt: skip
-    match one.test:
-        case "above":
-            return say("{channel} is above {limit}", channel=what, limit=limit)
-        case "below":
-            return say("{channel} is below {limit}", channel=what, limit=limit)
-        case "outside":
-            return say("{channel} is outside {limit}", channel=what, limit=limit)
-        case "equals":
-            return say("{channel} is {limit}", channel=what, limit=limit)
-        case "rises_per_h":
-            return say("{channel} rises by more than {limit} an hour", channel=what, limit=limit)
-        case "falls_per_h":
-            return say("{channel} falls by more than {limit} an hour", channel=what, limit=limit)
-        case "unchanged_s":
-            return say("{channel} has not changed for {limit}", channel=what, limit=limit)
-    return say("there is no {channel} for {limit}", channel=what, limit=limit)
+        return _outlook(one, what, limit)
+    if one.silent_s is not None:
+        return say("there is no {channel} for {limit}", channel=what, limit=limit)
+    if one.unchanged_s is not None:
+        return say("{channel} has not changed for {limit}", channel=what, limit=limit)
+    return _compared(one, what, limit)
+
+
+def _compared(one: ConditionConfig, what: str, limit: str) -> str:
+    said = {
+        "above": say("{channel} is above {limit}", channel=what, limit=limit),
+        "below": say("{channel} is below {limit}", channel=what, limit=limit),
+        "outside": say("{channel} is outside {limit}", channel=what, limit=limit),
+        "rises_per_h": say("{channel} rises faster than {limit}", channel=what, limit=limit),
+        "falls_per_h": say("{channel} falls faster than {limit}", channel=what, limit=limit),
+    }
+    return said.get(one.test) or say("{channel} is {limit}", channel=what, limit=limit)
+
+
+def _outlook(one: ConditionConfig, what: str, limit: str) -> str:
+    fields = {
+        "channel": what,
+        "limit": limit,
+        "span": duration(one.within_s or 0.0),
+        "chance": f"{100 * (one.probability or 0.0):g} %",
+    }
+    if one.above is not None:
+        return say("{channel} is above {limit} within {span}, likely by {chance} or more", **fields)
+    return say("{channel} is below {limit} within {span}, likely by {chance} or more", **fields)
 
 
 def _reference(one: ConditionConfig) -> str:
@@ -170,7 +176,7 @@ def _value(leaf: Leaf, mark: Mark, now_s: float) -> str:
 
 def _unit(one: ConditionConfig, unit: str) -> str:
     rate = one.rises_per_h is not None or one.falls_per_h is not None
-    return f"{unit}/h" if rate and unit else unit
+    return f"{unit}/h" if rate else unit
 
 
 def _whom(rule: RuleConfig) -> str:
