@@ -19,6 +19,8 @@ from gateway.devices import Device, DeviceBook
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
+from gateway.rulebook import TOPIC
+from gateway.rulebook import VERBS as VERBS_ABOUT_RULES
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
     AlertEvent,
@@ -31,6 +33,7 @@ from gateway.types import (
     Message,
 )
 
+RULE_VERBS = tuple(f"{TOPIC}{verb}" for verb in VERBS_ABOUT_RULES)
 FORECAST_STEPS = 6
 """A forecast is told again when so many of its steps have passed, or an alert changed: it is most
 of all bytes that leave, and says almost the same an hour later."""
@@ -49,6 +52,7 @@ class Bulletin:
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
+        rules: Callable[[], Mapping[str, Json]],
     ) -> None:
         self._config = config
         self._topics = Topics(config.mqtt.base)
@@ -57,6 +61,7 @@ class Bulletin:
         self._downlinks = downlinks
         self._info = info
         self._health = health
+        self._rules = rules
         self._forecast_s: dict[DevEui, float] = {}
         self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
 
@@ -88,12 +93,14 @@ class Bulletin:
             told.append(messages.availability(self._topics, dev_eui, online=online))
         if outcome.fresh:
             told.append(self._list())
+        if outcome.rules is not None:
+            told.append(messages.bridge_rules(self._topics, outcome.rules))
         if outcome.hello:
             told += self._announcements()
         for question in outcome.questions:
             told += self._answer(question)
         for reply in outcome.replies:
-            told += self._reply(reply)
+            told += self.reply(reply)
         return told
 
     def snapshot(self) -> Iterator[Message]:
@@ -101,6 +108,7 @@ class Bulletin:
         yield messages.bridge_info(self._topics, self._info())
         yield self.health()
         yield self._list()
+        yield messages.bridge_rules(self._topics, self._rules())
         yield from self._announcements()
         for device in list(self._devices):
             online = self._alerts.available(device.info.dev_eui)
@@ -199,7 +207,7 @@ class Bulletin:
             self._topics, payloads.bridge_devices(map(_entry, self._devices))
         )
 
-    def _reply(self, reply: Reply) -> list[Message]:
+    def reply(self, reply: Reply) -> list[Message]:
         """Return the answer to what was carried out, or refused."""
         question = reply.question
         transaction = question.body.get("transaction")
@@ -213,7 +221,7 @@ class Bulletin:
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
         }
         answer = answers.get(question.verb)
-        known = ", ".join((*answers, "downlink", *sorted(VERBS)))
+        known = ", ".join((*answers, "downlink", *sorted(VERBS), *RULE_VERBS))
         body = payloads.response(
             data=answer() if answer else None,
             error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",

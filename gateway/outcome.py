@@ -10,7 +10,7 @@ from gateway.devices import Device
 from gateway.network import Changes, Transmission
 from gateway.network import batch_of as radio_batch
 from gateway.requests import Question
-from gateway.rulebook import Rehearsal
+from gateway.rulebook import Trial
 from gateway.store import AuditRecord, Batch, EventRecord, HistoryCursor, UplinkRecord
 from gateway.types import AlertEvent, DevEui, Downlink, DownlinkState, Json, Message, Rejected
 
@@ -52,7 +52,7 @@ class Outcome:
     audit: list[AuditRecord] = field(default_factory=list)
     control: dict[str, Json] = field(default_factory=dict)
     rules: Mapping[str, Json] | None = None
-    trials: list[tuple[Question, Rehearsal]] = field(default_factory=list)
+    trials: list[tuple[Question, Trial]] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:

@@ -1,4 +1,4 @@
-"""The rules that people wrote: those of the files and those told over MQTT, and what is asked of them.
+"""The rules that people wrote: the files' and those told over MQTT, and what is asked of them.
 
 ::
 
@@ -10,12 +10,13 @@
     bridge/request/rule/test    {"rule"|"name", "days"}   how often it would have fired
 
 Whoever changes something must be an operator where operators are named, an admin for a rule that
-sends commands. A file's rule is changed in its file: here it can only be switched off, and on again.
+sends commands. A file's rule is changed in its file: here it can only be switched off and on again.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -70,7 +71,7 @@ class Asked(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Trial:
     """A rule to be tried on the last days of the store."""
 
     rule: RuleConfig
@@ -85,7 +86,7 @@ class Ruled:
     kept: Mapping[str, Json] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
     events: list[AlertEvent] = field(default_factory=list)
-    trial: Rehearsal | None = None
+    trial: Trial | None = None
 
 
 class Rulebook:
@@ -137,7 +138,7 @@ class Rulebook:
         rule = self._rule_of(asked, body)
         signed = self._admit(verb, rule, asked, body)
         if verb == "test":
-            return Ruled(trial=Rehearsal(rule.model_copy(update={"enabled": True}), asked.days))
+            return Ruled(trial=Trial(rule.model_copy(update={"enabled": True}), asked.days))
         events = self._change(verb, rule, now_s)
         facts = {
             "what": f"rule_{verb}", "by": asked.by, "signed": signed, "name": rule.name,
@@ -238,8 +239,7 @@ class Rulebook:
     def _rule_of(self, asked: Asked, body: Mapping[str, Json]) -> RuleConfig:
         if asked.rule is None:
             return self._rule(self._named(asked))
-        if len(str(body["rule"])) > MOST_BYTES:
-            raise CommandRefused("too_large", f"A rule may have {MOST_BYTES} characters.")
+        _check_size(body["rule"])
         if asked.name:
             raise CommandRefused("ambiguous", "Give `name` or `rule`, not both.")
         return as_rule(asked.rule)
@@ -282,6 +282,15 @@ class Rulebook:
         name = rule.removeprefix(RULE_PREFIX)
         if name in self._files or name in self._told:
             self._fired.setdefault(name, deque(maxlen=10_000)).append(time_s)
+
+
+def _check_size(tree: Json) -> None:
+    try:
+        length = len(json.dumps(tree))
+    except RecursionError:
+        length = MOST_BYTES + 1
+    if length > MOST_BYTES:
+        raise CommandRefused("too_large", f"A rule may have {MOST_BYTES} characters of JSON.")
 
 
 def action_id(alert_id: str) -> str:

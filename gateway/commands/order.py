@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import uuid
 from pathlib import Path
 
 from gateway.commands.downlink import name_of, sign_for
-from gateway.commands.wire import visit
-from gateway.config import ConnectionConfig, load
+from gateway.commands.wire import ask
+from gateway.config import load
 from gateway.control import VERBS
-from gateway.errors import ConfigError, GatewayError
-from gateway.publishers import Topics
-from gateway.types import Delivery, Json, Message
+from gateway.errors import ConfigError
 
 
 def run(
@@ -41,26 +38,9 @@ def run(
     sign_for(config, "", body, order=verb)
     identity = str(body["id"])
     connection = config.mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{identity[:8]}"})
-    answer = asyncio.run(_ask(connection, config.mqtt.base, verb, body, wait_s))
+    answer = asyncio.run(ask(connection, config.mqtt.base, verb, body, wait_s))
     if as_json:
         print(json.dumps(answer))
     else:
         print(answer["error"] or "Done: " + json.dumps(answer["data"]))
     return 0 if answer["status"] == "ok" else 1
-
-
-async def _ask(
-    connection: ConnectionConfig, base: str, verb: str, body: dict[str, object], wait_s: float
-) -> dict[str, Json]:
-    answered: asyncio.Queue[dict[str, Json]] = asyncio.Queue()
-
-    async def hear(delivery: Delivery) -> None:
-        answered.put_nowait(json.loads(delivery.payload))
-
-    topic = Topics(base).response(verb)
-    async with visit(connection, subscriptions=((topic, 1),), hear=hear) as link:
-        await link.publish(Message(f"{base}/bridge/request/{verb}", json.dumps(body).encode()))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                return await answered.get()
-    raise GatewayError("No answer: is the gateway running, and may this user publish?")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from gateway.config import ConnectionConfig
 from gateway.errors import ConfigError, GatewayError
 from gateway.links import MqttLink
-from gateway.types import Delivery
+from gateway.publishers import Topics
+from gateway.types import Delivery, Json, Message
 
 CONNECT_S = 10.0
 
@@ -54,6 +58,35 @@ async def visit(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def ask(
+    connection: ConnectionConfig, base: str, verb: str, body: dict[str, object], wait_s: float
+) -> dict[str, Json]:
+    """Ask a running gateway, by `bridge/request/<verb>`, and return its answer.
+
+    Raises
+    ------
+    GatewayError
+        There was none within `wait_s`.
+
+    """
+    answered: asyncio.Queue[dict[str, Json]] = asyncio.Queue()
+    mark = str(uuid.uuid4())
+
+    async def hear(delivery: Delivery) -> None:
+        answer = json.loads(delivery.payload)
+        if answer.get("transaction") == mark:
+            answered.put_nowait(answer)
+
+    topic = Topics(base).response(verb)
+    async with visit(connection, subscriptions=((topic, 1),), hear=hear) as link:
+        asked = json.dumps({**body, "transaction": mark}).encode()
+        await link.publish(Message(f"{base}/bridge/request/{verb}", asked))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                return await answered.get()
+    raise GatewayError("No answer: is the gateway running, and may this user publish?")
 
 
 def endpoint(text: str, client_id: str) -> ConnectionConfig:

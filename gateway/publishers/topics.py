@@ -33,6 +33,11 @@ class Topics:
         """The list of devices."""
         return f"{self.base}/bridge/devices"
 
+    @property
+    def bridge_rules(self) -> str:
+        """The rules that people wrote."""
+        return f"{self.base}/bridge/rules"
+
     def response(self, verb: str) -> str:
         """Answers to `bridge/request/<verb>`."""
         return f"{self.base}/bridge/response/{verb}"

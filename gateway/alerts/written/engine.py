@@ -61,7 +61,7 @@ _NO_NEWS = False, False
 class DueAction:
     """A command that a rule's alert asks for: `device` is a DevEUI or a name.
 
-    `is_live`: what the alert rests on was heard since the start. Nothing is moved for anything else.
+    `is_live`: what the alert rests on was heard since the start. Nothing else moves anything.
     """
 
     alert_id: str
