@@ -169,7 +169,7 @@ class Rulebook:
         name = rule.name
         if verb in {"add", "remove"} and name in self._files:
             raise CommandRefused("file", f"{name} stands in a settings file: change it there. "
-                                 "Over MQTT it can only be switched off, and on again.")  # fmt: skip
+                                 "Over MQTT it can only be switched off and on.")  # fmt: skip
         if verb == "add":
             if len(self._told) >= MOST_RULES and name not in self._told:
                 raise CommandRefused("limit", f"There are {MOST_RULES} rules: remove one first.")

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.codecs import format_rfc3339
+from gateway.codecs.dictionary import default_dictionary
 from gateway.commands.rules import trial
 from gateway.commands.series import Cells, Warn, read_cells, to_stderr
 from gateway.config import Config, RuleConfig, read_rules
@@ -109,6 +110,8 @@ def _heard(
     wanted = [name for name in table.columns if name != DEVICE and (not columns or name in columns)]
     if missing := [name for name in columns if name not in table.columns]:
         raise ConfigError(f"{table.path} has no column {missing[0]!r}.")
+    known = default_dictionary().channels
+    units = {name: known[name].unit if name in known else "" for name in wanted}
     devices = table.columns.get(DEVICE)
     infos: dict[str, DeviceInfo] = {}
     for row in table.order():
@@ -117,7 +120,7 @@ def _heard(
             infos[called] = _info(called, names, config)
         info, time_s = infos[called], table.times_s[row]
         readings = tuple(
-            Reading(info.dev_eui, Channel(name), value, "", _kind(value), time_s, name)
+            Reading(info.dev_eui, Channel(name), value, units[name], _kind(value), time_s, name)
             for name in wanted
             if (value := _value(table.columns[name][row])) is not None
         )

@@ -86,11 +86,12 @@ def trial(data: Mapping[str, Any]) -> str:
     """Return what a trial came to, as lines for a terminal."""
     if not data["uplinks"]:
         return f"{data['name']}: there is nothing to try it on."
-    lines = [
+    said = (
         f"{data['name']}: would have fired {data['fired']} times ({data['per_week']:g} a week) "
         f"from {data['from']} to {data['to']}, on {data['uplinks']} messages of "
         f"{data['devices']} devices."
-    ]
+    )
+    lines = [said]
     for one in data["firings"][:_SHOWN]:
         end = f"for {duration(one['lasted_s'])}" if one["ended"] else "and goes on"
         lines.append(f"  {one['fired']}  {one['title']}, {end}")

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
+from gateway.alerts.written import describe
+from gateway.codecs.dictionary import default_dictionary
+from gateway.commands.inspect import reading
 from gateway.config import Config, RadioConfig, load
 from gateway.errors import GatewayError
 from gateway.links.chirpstack_wording import EXPOSED
 from gateway.network import Radio
 from gateway.radios import radios_of
+from gateway.rulebook import warnings_of
+
+FORECASTLESS = "rule {name}: asks the forecast, and [inference] is off: it never fires."
+
+DERIVED_CHANNELS = (
+    "air.dewPoint", "air.vpd", "air.wetBulb", "air.heatIndex", "air.aqi.epa", "air.aqi.europe",
+    "air.aqi.china", "frost.probability", "frost.lowest", "frost.wetBulb", "radio.rssi",
+    "radio.snr", "radio.link_margin", "radio.loss", "device.battery_v", "device.battery_percent",
+)  # fmt: skip
+"""Channels that no payload need hold; those of fields and trends have names of their own."""
 
 EXAMPLE = "lora-gateway.toml"
 
@@ -71,6 +85,13 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
         for name, one in config.radios.items()
         if one.exposed
     ]
+    channels = _channels(config)
+    warnings += [text for rule in config.rule for text in warnings_of(rule, channels)]
+    warnings += [
+        FORECASTLESS.format(name=rule.name)
+        for rule in config.rule
+        if not config.inference.enabled and any(leaf.within_s for leaf in rule.leaves())
+    ]
     if as_json:
         print(json.dumps({"status": "ok", "warnings": warnings, "settings": config.public()}))
     else:
@@ -85,9 +106,22 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
         print(f"  publishing to  {config.mqtt.host}:{config.mqtt.port}, {config.mqtt.base}/#")
         print(f"  database       {config.store.path}")
         print(f"  thresholds     {len(config.alerts.threshold)}")
+        for rule in config.rule:
+            print(f"  rule {rule.name}: {describe(rule)}")
         for warning in warnings:
             print(f"  warning: {warning}")
     return 0
+
+
+def _channels(config: Config) -> set[str]:
+    """Return the channels that a rule may mean: listed, configured, derived, or heard before."""
+    found = {*default_dictionary().channels, *DERIVED_CHANNELS}
+    for one in (*config.devices.values(), *config.profiles.values()):
+        found |= {channel.channel for channel in one.channels.values() if channel.channel}
+    if config.store.path.is_file():
+        with suppress(GatewayError), reading(config) as store:
+            found |= store.channels()
+    return found
 
 
 def _unproved(config: Config) -> list[str]:

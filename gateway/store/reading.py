@@ -164,6 +164,10 @@ class Reader:
             key=lambda alert: (alert.first_seen_s, alert.id),
         )
 
+    def channels(self) -> set[str]:
+        """Return every channel that was ever told of."""
+        return {channel for (channel,) in self._all("SELECT DISTINCT channel FROM channel")}
+
     def cursor(self) -> HistoryCursor:
         """Return the history cursor as last committed, a new one when none was."""
         rows = self._all("SELECT value FROM meta WHERE name = 'cursor'")
