@@ -52,6 +52,15 @@ MOST_DAYS = 90
 _CHANGES = frozenset({"add", "remove", "enable", "disable"})
 VERBS = ("list", "get", *sorted(_CHANGES), "test")
 
+DERIVED_CHANNELS = (
+    "air.dewPoint", "air.vpd", "air.wetBulb", "air.heatIndex", "air.aqi.epa", "air.aqi.europe",
+    "air.aqi.china", "frost.probability", "frost.lowest", "frost.wetBulb", "radio.rssi",
+    "radio.snr", "radio.link_margin", "radio.loss", "device.battery_v", "device.battery_percent",
+)  # fmt: skip
+"""Channels that no payload need hold."""
+
+_NAMED_BY_SETTINGS = ("field.", "trend.")
+
 InfoOf = Callable[[DevEui], DeviceInfo | None]
 
 
@@ -322,11 +331,13 @@ def written_form(rule: RuleConfig) -> dict[str, Json]:
 
 def warnings_of(rule: RuleConfig, channels: Iterable[str]) -> list[str]:
     """Return what may be a mistake: channels that nobody has told of so far."""
-    known = sorted(set(channels))
+    known = sorted({*channels, *DERIVED_CHANNELS})
     found = []
     for leaf in rule.leaves():
         for wanted in filter(None, (leaf.channel, leaf.minus.channel if leaf.minus else "")):
-            if any(fnmatchcase(one, wanted) for one in known):
+            if wanted.startswith(_NAMED_BY_SETTINGS) or any(
+                fnmatchcase(one, wanted) for one in known
+            ):
                 continue
             near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]}?" if near else "."

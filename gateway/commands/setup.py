@@ -21,13 +21,6 @@ from gateway.rulebook import warnings_of
 
 FORECASTLESS = "rule {name}: asks the forecast, and [inference] is off: it never fires."
 
-DERIVED_CHANNELS = (
-    "air.dewPoint", "air.vpd", "air.wetBulb", "air.heatIndex", "air.aqi.epa", "air.aqi.europe",
-    "air.aqi.china", "frost.probability", "frost.lowest", "frost.wetBulb", "radio.rssi",
-    "radio.snr", "radio.link_margin", "radio.loss", "device.battery_v", "device.battery_percent",
-)  # fmt: skip
-"""Channels that no payload need hold; those of fields and trends have names of their own."""
-
 EXAMPLE = "lora-gateway.toml"
 
 OPEN_UDP = (
@@ -114,10 +107,11 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
 
 
 def _channels(config: Config) -> set[str]:
-    """Return the channels that a rule may mean: listed, configured, derived, or heard before."""
-    found = {*default_dictionary().channels, *DERIVED_CHANNELS}
-    for one in (*config.devices.values(), *config.profiles.values()):
-        found |= {channel.channel for channel in one.channels.values() if channel.channel}
+    """Return the channels that a rule may mean: listed, configured, or heard before."""
+    found = {*default_dictionary().channels}
+    layouts = [one.channels for one in config.devices.values()]
+    layouts += [one.channels for one in config.profiles.values()]
+    found |= {channel.channel for one in layouts for channel in one.values() if channel.channel}
     if config.store.path.is_file():
         with suppress(GatewayError), reading(config) as store:
             found |= store.channels()

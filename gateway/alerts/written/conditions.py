@@ -18,7 +18,7 @@ from gateway.types import Channel, Forecast, Reading, ReadingKind, Scalar, Verdi
 STATE_HELD_S = 604_800.0
 """A state such as a valve's is told when it changes: it is believed so long."""
 
-CERTAINTY = 0.1
+CERTAINTY = 0.2
 """A forecast's condition is over when its probability has fallen by so much."""
 
 MOST_SAMPLES = 256
@@ -48,7 +48,7 @@ class Mark:
     """Where one series stands against one leaf; `past` is by how much it is beyond the limit.
 
     `since_s` is when `holds` became what it is, `told` the newest value compared, `known` whether
-    it could be compared at all.
+    it could be compared at all. `latched`: an alert rests on it, so it takes more to be over.
     """
 
     time_s: float
@@ -57,6 +57,7 @@ class Mark:
     channel: Channel
     holds: bool = False
     known: bool = True
+    latched: bool = False
     since_s: float = 0.0
     past: float = -math.inf
     told: float = 0.0
@@ -145,7 +146,7 @@ class Leaf:
         stale = verdict.time_s - mark.time_s > self.lasts_s
         above = rule.above is not None
         limit, needed = _bound(rule), rule.probability or 1.0
-        if mark.holds:  # it takes less to stay than to begin
+        if mark.holds and mark.latched:  # it takes less to stay than to begin
             limit += -rule.hysteresis if above else rule.hysteresis
             needed -= min(CERTAINTY, needed / 2)
         seen = outlook(forecast, verdict.time_s, rule.within_s or 0.0, limit, above=above)
@@ -163,6 +164,11 @@ class Leaf:
         mark = self.marks.get(subject, {}).get(reading.channel)
         if mark is not None:
             mark.unit = reading.unit
+
+    def latch(self, subject: str, *, on: bool) -> None:
+        """Let what holds for a subject hold on through its hysteresis, or end that."""
+        for mark in self.marks.get(subject, {}).values():
+            mark.latched = on and mark.holds
 
     def answer(self, subject: str, now_s: float, deaf: Outage = HEARING) -> bool | None:
         """Say whether it holds for a subject, None when nobody knows."""
@@ -232,7 +238,7 @@ class Leaf:
             mark.past = rule.below - value
         else:  # silence: it has just spoken
             return False
-        return mark.past > (-rule.hysteresis if mark.holds else 0.0)
+        return mark.past > (-rule.hysteresis if mark.holds and mark.latched else 0.0)
 
     def _unchanged(self, mark: Mark, value: float, time_s: float, stale: bool) -> bool:  # noqa: FBT001
         """Compare with the value it had when it last moved, which `samples` keeps."""

@@ -290,10 +290,12 @@ class WrittenRules:
         if worst is None:
             return []
         if watch.alert is not None:
+            rule.latch(subject, on=True)
             return self._update(rule, subject, watch, worst, now_s)
         rested = now_s >= rule.ended_s.get(subject, -1e18) + rule.config.cooldown_s
         if now_s - watch.since_s < rule.config.for_s or not rested:
             return []
+        rule.latch(subject, on=True)
         watch.alert = self._alert(rule, subject, watch.since_s, worst, now_s)
         watch.worst, watch.published_s = self._badness(rule, worst[1], now_s), now_s
         if self._muted:
@@ -327,6 +329,7 @@ class WrittenRules:
 
     def _end(self, rule: WrittenRule, subject: str, alert: Alert, now_s: float) -> list[AlertEvent]:
         del rule.watches[subject]
+        rule.latch(subject, on=False)
         rule.ended_s[subject] = now_s
         return [] if self._muted else self._book.end(alert, now_s)
 
@@ -404,8 +407,9 @@ class WrittenRules:
         """
         for rule in self._rules.values():
             rule.ended_s.clear()
-            for watch in rule.watches.values():
+            for subject, watch in rule.watches.items():
                 watch.alert = None
+                rule.latch(subject, on=False)
         self._resumed_s = now_s
         if heard_s and now_s - heard_s > DEAF_S:
             self._deaf = Outage(heard_s, now_s)
@@ -507,4 +511,4 @@ def _latch(rule: WrittenRule, subject: str, alert: Alert, channel: Channel) -> N
         for key in keys:
             mark = leaf.marks.get(key, {}).get(channel)
             if mark is not None and mark.known and mark.past > -leaf.config.hysteresis:
-                mark.holds = True
+                mark.holds = mark.latched = True

@@ -203,6 +203,15 @@ class WrittenRule:
                 return leaf, max(marks, key=lambda mark: (mark.past, mark.time_s, mark.channel))
         return None
 
+    def latch(self, subject: str, *, on: bool) -> None:
+        """Let the series of an alert hold on through their hysteresis, or end that."""
+        for leaf in self.leaves:
+            keys: Iterable[str] = [GROUP] if leaf.config.device else [subject]
+            if self.is_counted and not leaf.config.device:
+                keys = leaf.marks
+            for key in keys:
+                leaf.latch(key, on=on)
+
     def since_s(self, subject: str, now_s: float) -> float:
         """Return since when what time alone brought about has held."""
         keys: Iterable[str] = self.holding(now_s) if self.is_counted else [subject]

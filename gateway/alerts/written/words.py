@@ -103,6 +103,8 @@ def describe(rule: RuleConfig) -> str:
 
 def _leaf(one: ConditionConfig, unit: str, channel: str) -> str:
     what = channel or words_of(Channel(one.channel))
+    if "*" in what:
+        what = say("any channel {pattern}", pattern=one.channel)
     if one.device:
         what = say("{channel} of {device}", channel=what, device=one.device)
     limit = _limit(one, _unit(one, unit))
