@@ -42,8 +42,11 @@ KEPT = "rules"
 
 MOST_RULES = 200
 MOST_BYTES = 8192
-MOST_RECALLED = 50_000
-"""The most stored uplinks that are given again at a start, or to a new rule."""
+MOST_RECALLED = 20_000
+"""The most stored uplinks that are given again at a start."""
+
+RECALLED_LIVE = 5_000
+"""The most that a new rule is given, for meanwhile the pipeline waits."""
 
 PAGE = 1000
 DAY_S = 86400.0
@@ -188,6 +191,7 @@ class Rulebook:
             return events
         if verb == "remove":
             del self._told[name]
+            self._fired.pop(name, None)
             return self._written.remove(name, now_s)
         on = verb == "enable"
         if name in self._told:
@@ -208,7 +212,7 @@ class Rulebook:
         """Switch a rule on with all that it would know, had it been on all the time."""
         fresh = self._written.separate()
         fresh.add([rule])
-        recall(self._store, fresh, self._info_of, now_s)
+        recall(self._store, fresh, self._info_of, now_s, most=RECALLED_LIVE)
         self._written.adopt(fresh)
 
     def _take_up(self, kept: Json) -> None:
@@ -307,12 +311,14 @@ def action_id(alert_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lora-gateway:{alert_id}|action"))
 
 
-def recall(store: Reader, written: WrittenRules, info_of: InfoOf, now_s: float) -> None:
+def recall(
+    store: Reader, written: WrittenRules, info_of: InfoOf, now_s: float, most: int = MOST_RECALLED
+) -> None:
     """Give rules the stored uplinks that they would know, and what keeps them quiet."""
     back_s = written.lookback_s()
     if not back_s:
         return
-    seq = max(store.seq_before(now_s - back_s), store.head_seq() - MOST_RECALLED)
+    seq = max(store.seq_before(now_s - back_s), store.head_seq() - most)
     while rows := store.after(seq, PAGE):
         for row in rows:
             info = info_of(row.record.dev_eui)

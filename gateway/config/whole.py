@@ -84,6 +84,7 @@ class Config(Section):
         tree = self.model_dump(mode="json")
         for section in (tree["mqtt"], tree["chirpstack"]["mqtt"]):
             section["password"] = "set" if section["password"] else ""
+        tree["rule"] = [one.model_dump(mode="json", exclude_defaults=True) for one in self.rule]
         api = tree["chirpstack"]["api"]
         api["token"] = "set" if api["token"] else ""
         return tree

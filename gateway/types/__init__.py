@@ -25,7 +25,7 @@ from gateway.types.arrivals import (
     TxAck,
     Uplink,
 )
-from gateway.types.chances import LEAST_CHANCE, probability_below
+from gateway.types.chances import LEAST_CHANCE, chances_below, probability_below
 from gateway.types.commands import (
     CORRELATION_DATA,
     RESPONSE_TOPIC,
@@ -160,5 +160,6 @@ __all__ = [
     "Warming",
     "Window",
     "Write",
+    "chances_below",
     "probability_below",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.types import LEAST_CHANCE, QUANTILES, Forecast, probability_below
+from gateway.types import QUANTILES, Forecast, chances_below
 
 _LOW, _MIDDLE, _HIGH = QUANTILES.index(0.01), QUANTILES.index(0.5), QUANTILES.index(0.99)
 
@@ -40,27 +40,9 @@ def outlook(
     rows = np.asarray(forecast.quantiles[:until], np.float64)
     if not len(rows) or not np.isfinite(rows).all():
         return None
-    worst = _worst(rows, limit, above=above)
-    row = rows[worst]
-    below = probability_below(row, limit)
-    return Outlook(
-        1 - below if above else below,
-        (float(row[_LOW]), float(row[_MIDDLE]), float(row[_HIGH])),
-    )
-
-
-def _worst(rows: np.ndarray, limit: float, *, above: bool) -> int:
-    """Return the step that is most likely beyond; among equals the one with the further median."""
-    sign = 1.0 if above else -1.0
-    outer = rows[:, _HIGH] if above else rows[:, _LOW]
-    near = np.flatnonzero(sign * (outer - limit) >= 0)
-    furthest = int(np.argmax(sign * rows[:, _MIDDLE]))
-    if not near.size:
-        return furthest
-    chances = {
-        int(at): (1 - below if above else below)
-        for at in near
-        for below in (probability_below(rows[at], limit),)
-    }
-    best = max(chances, key=lambda at: (chances[at], sign * rows[at, _MIDDLE]))
-    return best if chances[best] > LEAST_CHANCE else furthest
+    below = chances_below(rows, limit)
+    beyond = 1 - below if above else below
+    further = rows[:, _MIDDLE] if above else -rows[:, _MIDDLE]
+    worst = int(np.lexsort((further, beyond))[-1])  # among equals the one further beyond
+    low, middle, high = (float(rows[worst, at]) for at in (_LOW, _MIDDLE, _HIGH))
+    return Outlook(float(beyond[worst]), (low, middle, high))

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from fnmatch import fnmatchcase
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.written.conditions import HEARING, Leaf, Mark, Outage
@@ -32,6 +33,7 @@ from gateway.types import (
     DevEui,
     DeviceInfo,
     Reading,
+    Reason,
     Severity,
     Verdict,
 )
@@ -426,7 +428,7 @@ class WrittenRules:
         )  # fmt: skip
         rule.infos.setdefault(alert.dev_eui, DeviceInfo(alert.dev_eui))
         for reason in alert.reason:
-            _latch(rule, subject, alert, reason.channel)
+            _latch(rule, subject, alert, reason)
         return True
 
     def cool(self, ended: Iterable[Alert]) -> None:
@@ -504,11 +506,21 @@ def _devices(rule: WrittenRule, subject: str, now_s: float) -> list[DeviceInfo]:
     return [rule.infos.get(eui, DeviceInfo(eui)) for eui in rule.holding(now_s)]
 
 
-def _latch(rule: WrittenRule, subject: str, alert: Alert, channel: Channel) -> None:
-    """Let the series that an open alert names hold on through their hysteresis."""
+def _latch(rule: WrittenRule, subject: str, alert: Alert, reason: Reason) -> None:
+    """Let the series that an open alert names hold on through their hysteresis.
+
+    Forecasts are not stored, so what was known of one is what its alert says.
+    """
     for leaf in rule.leaves:
+        if leaf.is_forecast and fnmatchcase(reason.channel, leaf.config.channel):
+            key = _subject_key(leaf, subject, alert.dev_eui)
+            leaf.marks.setdefault(key, {})[reason.channel] = Mark(
+                alert.last_seen_s, reason.observed, reason.unit, reason.channel, holds=True,
+                since_s=alert.first_seen_s,
+            )  # fmt: skip
         keys = [GROUP] if GROUP in leaf.marks else [subject or alert.dev_eui, *alert.peers]
         for key in keys:
-            mark = leaf.marks.get(key, {}).get(channel)
-            if mark is not None and mark.known and mark.past > -leaf.config.hysteresis:
+            mark = leaf.marks.get(key, {}).get(reason.channel)
+            near = mark is not None and mark.past > -leaf.config.hysteresis
+            if mark is not None and mark.known and (near or leaf.is_forecast):
                 mark.holds = mark.latched = True

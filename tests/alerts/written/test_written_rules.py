@@ -270,6 +270,29 @@ def test_a_forecast_that_wavers_at_its_probability_does_not_flap() -> None:
     assert [event.event_type for event in told] == [EventType.NEW, EventType.END]
 
 
+def test_a_forecasts_alert_holds_on_through_a_restart() -> None:
+    tree = {"channel": T, "below": 2, "within_s": 21600, "probability": 0.8}
+    (event,) = rules(tree).consider(NORTH, [verdict([-1.5])], [reading(NORTH, T, 5.0, START_S)])
+    again = rules(tree)
+    again.settle(START_S, START_S)
+    again._book.restore(event.alert)
+    assert again.restore(event.alert)
+    at_s = START_S + 600
+    assert again.consider(NORTH, [verdict([0.5], at_s)], [reading(NORTH, T, 5.0, at_s)]) == []
+    at_s += 600
+    (end,) = again.consider(NORTH, [verdict([1.5], at_s)], [reading(NORTH, T, 5.0, at_s)])
+    assert end.event_type is EventType.END
+
+
+def test_an_outage_of_the_gateway_is_nobodys_silence() -> None:
+    written = rules({"channel": T, "silent_s": 3600})
+    written.recall(NORTH, [reading(NORTH, T, 1.0, START_S)], START_S)
+    written.settle(START_S + 60, START_S + 86400)
+    assert written.tick(START_S + 86400 + 3000) == []
+    (event,) = written.tick(START_S + 86400 + 3600)
+    assert event.event_type is EventType.NEW
+
+
 def test_a_message_is_filled_in_once_and_is_never_a_format_string() -> None:
     sly = DeviceInfo(NORTH.dev_eui, "{value.__class__} {limit}")
     written = rules(
