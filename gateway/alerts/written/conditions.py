@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.alerts.written.chance import Outlook, outlook
@@ -62,7 +63,7 @@ class Mark:
     past: float = -math.inf
     told: float = 0.0
     outlook: Outlook | None = None
-    samples: deque[tuple[float, float]] = field(default_factory=deque)
+    samples: deque[tuple[float, float]] | None = None
 
 
 @dataclass(slots=True)
@@ -106,7 +107,8 @@ class Leaf:
             return False
         past = self.sign * (value - self.bound)
         time_s = reading.time_s
-        if not past <= 0.0 or not self.sign or not 0 <= time_s - mark.time_s <= self.lasts_s:
+        plain = self.sign or self.config.silent_s is not None
+        if not past <= 0.0 or not plain or not 0 <= time_s - mark.time_s <= self.lasts_s:
             return False
         mark.time_s, mark.value, mark.told, mark.past = time_s, value, value, past
         return True
@@ -176,8 +178,7 @@ class Leaf:
         if not series:
             return None
         if self.config.silent_s is not None:
-            newest = max(mark.time_s for mark in series.values())
-            return now_s - newest - deaf.within(newest, now_s) > self.config.silent_s
+            return _silence_s(series, now_s, deaf) >= self.config.silent_s
         known = False
         for mark in series.values():
             if mark.known and now_s - mark.time_s <= self.lasts_s:
@@ -193,6 +194,17 @@ class Leaf:
             return max(series.values(), key=lambda mark: mark.time_s, default=None)
         holding = [mark for mark in series.values() if mark.holds and mark.known]
         return max(holding, key=lambda mark: mark.past, default=None)
+
+    def next_silence_s(self, now_s: float, deaf: Outage) -> float:
+        """Return before when no series that is not silent yet can be."""
+        if self.config.silent_s is None:
+            return math.inf
+        due_s = now_s + self.config.silent_s
+        for series in self.marks.values():
+            left_s = self.config.silent_s - _silence_s(series, now_s, deaf)
+            if left_s > 0:
+                due_s = min(due_s, now_s + left_s)
+        return due_s
 
     def since_s(self, subject: str) -> float:
         """Return since when it holds."""
@@ -242,15 +254,18 @@ class Leaf:
 
     def _unchanged(self, mark: Mark, value: float, time_s: float, stale: bool) -> bool:  # noqa: FBT001
         """Compare with the value it had when it last moved, which `samples` keeps."""
-        if stale or not mark.samples or abs(value - mark.samples[0][1]) > self.config.tolerance:
-            mark.samples = deque([(time_s, value)])
-        lasted_s = time_s - mark.samples[0][0]
+        samples = mark.samples
+        if stale or not samples or abs(value - samples[0][1]) > self.config.tolerance:
+            samples = mark.samples = deque([(time_s, value)])
+        lasted_s = time_s - samples[0][0]
         mark.past = lasted_s - (self.config.unchanged_s or 0.0)
         return mark.past >= 0
 
     def _rate(self, mark: Mark, value: float, time_s: float) -> float | None:
         """Return the change per hour since the oldest sample of `over_s`; None from too few."""
         samples, over_s = mark.samples, self.config.over_s
+        if samples is None:
+            samples = mark.samples = deque()
         if samples and samples[-1][0] == time_s:
             samples.pop()
         samples.append((time_s, value))
@@ -295,6 +310,12 @@ class Node:
                 return decisive
             known = known and found is not None
         return not decisive if known else None
+
+
+def _silence_s(series: Mapping[Channel, Mark], now_s: float, deaf: Outage) -> float:
+    """Return for how long none of a subject's series was heard, while somebody listened."""
+    newest = max(mark.time_s for mark in series.values())
+    return now_s - newest - deaf.within(newest, now_s)
 
 
 def _bound(rule: ConditionConfig) -> float:

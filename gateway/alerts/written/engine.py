@@ -186,11 +186,12 @@ class WrittenRules:
         if leaf.is_forecast:
             leaf.name_unit(part.key, reading)
             return
-        if part.plain and leaf.passes(part.key, reading):
-            if rule.watches or not rule.always or rule.is_counted:
-                _note(touched, rule, part, device, _NO_NEWS)
-            return
-        _note(touched, rule, part, device, rule.take(at, part, reading))
+        if not part.plain or not leaf.passes(part.key, reading):
+            _note(touched, rule, part, device, rule.take(at, part, reading))
+        elif rule.watches or len(rule.leaves) > 1:
+            _note(touched, rule, part, device, _NO_NEWS)
+        elif rule.is_counted:
+            rule.answers[device.dev_eui] = False, reading.time_s
 
     @staticmethod
     def _foresee(
@@ -239,9 +240,11 @@ class WrittenRules:
         return events
 
     def _look(self, rule: WrittenRule, now_s: float) -> list[AlertEvent]:
-        is_open = rule.calendar.covers(now_s)
-        anew = is_open is not rule.was_open or any(leaf.config.silent_s for leaf in rule.leaves)
+        is_open = rule.covers(now_s)
+        anew = is_open is not rule.was_open or now_s >= rule.look_s
         rule.was_open = is_open
+        if anew:
+            rule.look_s = min(leaf.next_silence_s(now_s, self._deaf) for leaf in rule.leaves)
         if anew and rule.is_counted:
             rule.ask_all(now_s, self._deaf)
         subjects = (

@@ -66,6 +66,8 @@ class WrittenRule:
     watches: dict[str, Watch] = field(default_factory=dict)
     ended_s: dict[str, float] = field(default_factory=dict)
     was_open: bool = False
+    look_s: float = 0.0
+    covered: tuple[int, bool] = (-1, False)
 
     @classmethod
     def of(cls, config: RuleConfig, zone: tzinfo | None) -> WrittenRule:
@@ -105,14 +107,17 @@ class WrittenRule:
 
     def parts(self, device: DeviceInfo, channel: Channel, place: Place) -> list[tuple[int, Part]]:
         """Return what a channel of a device is to each leaf, by the leaf's place."""
-        fits = place.fits(self.config, device)
         found = []
         for at, leaf in enumerate(self.leaves):
             one, minus = leaf.config, leaf.config.minus
+            value = fnmatchcase(channel, one.channel)
+            reference = minus is not None and channel == (minus.channel or one.channel)
+            if not value and not reference:
+                continue
+            fits = place.fits(self.config, device)
             mine = is_called(device, one.device) if one.device else fits
-            value = mine and fnmatchcase(channel, one.channel)
-            reference = False
-            if minus is not None and channel == (minus.channel or one.channel):
+            value = mine and value
+            if minus is not None and reference:
                 named = is_called(device, minus.device) if minus.device else False
                 reference = named or (not minus.device and (fits if minus.others else mine))
             if value or reference:
@@ -167,11 +172,18 @@ class WrittenRule:
 
     def answer(self, subject: str, now_s: float, deaf: Outage = HEARING) -> bool | None:
         """Say whether the rule holds for a subject now, its calendar included."""
-        if not self.calendar.covers(now_s):
+        if not self.always and not self.covers(now_s):
             return False
         if self.is_counted:
             return self._counted(now_s)
         return self.tree.answer(subject, now_s, deaf)
+
+    def covers(self, now_s: float) -> bool:
+        """Tell whether the rule counts now; asked once a minute, for windows end on minutes."""
+        minute = int(now_s // 60)
+        if self.covered[0] != minute:
+            self.covered = minute, self.calendar.covers(now_s)
+        return self.covered[1]
 
     def ask(self, dev_eui: DevEui, now_s: float, deaf: Outage = HEARING) -> None:
         """Note what one of several devices answers."""
