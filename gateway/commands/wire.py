@@ -77,7 +77,7 @@ async def ask(
     async def hear(delivery: Delivery) -> None:
         answer = json.loads(delivery.payload)
         if answer.get("transaction") == mark:
-            answered.put_nowait(answer)
+            answered.put_nowait({**answer, "transaction": None})  # the mark was for us alone
 
     topic = Topics(base).response(verb)
     async with visit(connection, subscriptions=((topic, 1),), hear=hear) as link:
