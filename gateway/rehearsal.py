@@ -13,6 +13,7 @@ from itertools import islice
 
 from gateway.agronomy import Derivation
 from gateway.alerts.book import AlertBook
+from gateway.alerts.words import duration
 from gateway.alerts.written import RULE_PREFIX, Place, WrittenRules
 from gateway.alerts.written.calendar import zone_of
 from gateway.codecs import format_rfc3339
@@ -20,6 +21,7 @@ from gateway.config import Config, RuleConfig
 from gateway.inference import Detector
 from gateway.recollection import is_judged
 from gateway.rulebook import DAY_S, InfoOf
+from gateway.speech import say
 from gateway.store import Reader
 from gateway.types import (
     Alert,
@@ -47,6 +49,10 @@ MOST_TRIED = 200_000
 """The most uplinks of a store that one trial reads: the newest."""
 
 FIRINGS_SHOWN = 100
+SHORT_S = 900.0
+MANY_SHORT = 3
+"""So many alerts that end so soon are a rule that wavers at its limit."""
+
 WEEK_S = 7 * DAY_S
 
 
@@ -198,8 +204,8 @@ def summary(tried: Tried, name: str) -> dict[str, Json]:
     mine = [one for one in tried.firings if one.rule == name]
     return {
         "name": name,
-        "from": format_rfc3339(tried.first_s) if tried.rows else None,
-        "to": format_rfc3339(tried.last_s) if tried.rows else None,
+        "from": _time(tried.first_s) if tried.rows else None,
+        "to": _time(tried.last_s) if tried.rows else None,
         "uplinks": tried.rows,
         "devices": tried.devices,
         "fired": len(mine),
@@ -208,12 +214,28 @@ def summary(tried: Tried, name: str) -> dict[str, Json]:
             {
                 "device": one.alert.dev_eui,
                 "title": one.alert.title,
-                "began": format_rfc3339(one.alert.first_seen_s),
-                "fired": format_rfc3339(one.fired_s),
-                "ended": format_rfc3339(one.alert.end_s) if one.alert.end_s is not None else None,
+                "began": _time(one.alert.first_seen_s),
+                "fired": _time(one.fired_s),
+                "ended": _time(one.alert.end_s) if one.alert.end_s is not None else None,
                 "lasted_s": round(tried.lasted_s(one)),
             }
             for one in mine[:FIRINGS_SHOWN]
         ],
         "more": max(len(mine) - FIRINGS_SHOWN, 0),
+        "hint": _hint(tried, mine),
     }
+
+
+def _time(time_s: float) -> str:
+    return format_rfc3339(round(time_s))
+
+
+def _hint(tried: Tried, firings: Sequence[Firing]) -> str:
+    """Say what would calm a rule that comes and goes at its limit; "" for a calm one."""
+    short = sum(one.alert.end_s is not None and tried.lasted_s(one) < SHORT_S for one in firings)
+    if short < MANY_SHORT:
+        return ""
+    return say(
+        "{count} of these ended within {span}: a `hysteresis` or `for_s` would calm it.",
+        count=short, span=duration(SHORT_S),
+    )  # fmt: skip

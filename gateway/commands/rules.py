@@ -78,7 +78,7 @@ def _line(rule: Mapping[str, Any]) -> str:
     fired = rule["fired"]
     return (
         f"{state} {rule['name']} ({rule['source']}): {rule['said']} Fired "
-        f"{fired['last_7_days']} times in 7 days, {fired['last_30_days']} in 30."
+        f"{_times(fired['last_7_days'])} in 7 days, {_times(fired['last_30_days'])} in 30."
     )
 
 
@@ -87,7 +87,7 @@ def trial(data: Mapping[str, Any]) -> str:
     if not data["uplinks"]:
         return f"{data['name']}: there is nothing to try it on."
     said = (
-        f"{data['name']}: would have fired {data['fired']} times ({data['per_week']:g} a week) "
+        f"{data['name']}: would have fired {_times(data['fired'])} ({data['per_week']:g} a week) "
         f"from {data['from']} to {data['to']}, on {data['uplinks']} messages of "
         f"{data['devices']} devices."
     )
@@ -96,4 +96,10 @@ def trial(data: Mapping[str, Any]) -> str:
         end = f"for {duration(one['lasted_s'])}" if one["ended"] else "and goes on"
         lines.append(f"  {one['fired']}  {one['title']}, {end}")
     hidden = len(data["firings"]) - _SHOWN + data["more"]
-    return "\n".join(lines + ([f"  and {hidden} more."] if hidden > 0 else []))
+    lines += [f"  and {hidden} more."] if hidden > 0 else []
+    lines += [f"  {data['hint']}"] if data["hint"] else []
+    return "\n".join(lines)
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")

@@ -57,7 +57,7 @@ def test_what_has_not_ended_lasts_to_the_end_of_the_data(
 ) -> None:
     (row,) = fired(tmp_path, COLD, table(tmp_path / "a.csv", [1, 1, 1, 1]))
     assert row[4:6] == ["", "600"]
-    assert "would have fired 1 times (7 a week)" in capsys.readouterr().out
+    assert "would have fired once (7 a week)" in capsys.readouterr().out
 
 
 def test_several_files_and_a_device_column_are_several_devices(tmp_path: Path) -> None:
@@ -80,6 +80,16 @@ def test_a_devices_area_comes_from_the_settings(tmp_path: Path) -> None:
     one, two = table(tmp_path / "North.csv", [1] * 4), table(tmp_path / "South.csv", [1] * 4)
     (row,) = fired(tmp_path, text, one, two, config=config)
     assert row[1] == eui(1)
+
+
+def test_a_rule_that_wavers_is_told_what_would_calm_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = COLD.replace("for_s = 1200", "for_s = 0")
+    fired(tmp_path, text, table(tmp_path / "a.csv", [1, 3] * 5))
+    assert "5 of these ended within 15 min: a `hysteresis`" in capsys.readouterr().out
+    fired(tmp_path, text + "hysteresis = 2.0\n", table(tmp_path / "a.csv", [1, 3] * 5))
+    assert "hysteresis" not in capsys.readouterr().out
 
 
 def test_words_are_states(tmp_path: Path) -> None:

@@ -94,12 +94,20 @@ class Ears:
                 self._said.append((topic, payload))
 
 
+@pytest.fixture
+def listener(mosquitto: Mosquitto) -> Iterator[Ears]:
+    """Listen to everything, until the test is over."""
+    ears = Ears(mosquitto)
+    yield ears
+    ears.client.close()
+
+
 def test_a_rule_lives_from_its_trial_to_its_end(
-    config: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+    config: Path, listener: Ears, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, listener = config.parents[1] / "hot.toml", Ears(mosquitto)
+    file = config.parents[1] / "hot.toml"
     assert rules.run(config, "test", file=file, days=1, by="anna", wait_s=30) == 0
-    assert "hot: would have fired 1 times" in capsys.readouterr().out
+    assert "hot: would have fired once" in capsys.readouterr().out
     assert rules.run(config, "list") == 0
     assert "on  of-the-file (file): When soil moisture is below 10: warning." in (
         capsys.readouterr().out
@@ -119,13 +127,11 @@ def test_a_rule_lives_from_its_trial_to_its_end(
     assert rules.run(config, "remove", name="of-the-file", by="anna") == 1
     assert "stands in a settings file" in capsys.readouterr().out
     assert rules.run(config, "remove", name="hot", by="anna") == 0
-    listener.client.close()
 
 
 def test_a_stranger_changes_no_rule(
-    config: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+    config: Path, listener: Ears, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listener = Ears(mosquitto)
     now = format_rfc3339(time.time())
     body = {"name": "of-the-file", "by": "anna", "id": "1", "time": now}
     forged = {**body, "signature": sign(b"another key of sixteen bytes", "", body)}
@@ -137,7 +143,6 @@ def test_a_stranger_changes_no_rule(
     assert rules.run(config, "list", as_json=True) == 0
     (entry,) = json.loads(capsys.readouterr().out)["data"]["rules"]
     assert entry["enabled"] is True
-    listener.client.close()
 
 
 def test_without_a_gateway_there_is_a_plain_word(tmp_path: Path, mosquitto: Mosquitto) -> None:
