@@ -26,7 +26,10 @@ MOST_SAMPLES = 256
 MOST_CHANNELS = 64
 """Channels that one pattern follows of one device."""
 
-_ROOMY = frozenset({ReadingKind.NUMERIC, ReadingKind.COUNTER, ReadingKind.BOOLEAN})
+MOST = 1e300
+"""What no instrument shows; a computation with more may leave the numbers."""
+
+_NUMBERS = frozenset({ReadingKind.NUMERIC, ReadingKind.COUNTER, ReadingKind.BOOLEAN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Leaf:
         if self.config.test == "equals":
             mark.known, holds = True, _same(value, self.config.equals)
             mark.past = 0.0 if holds else -1.0
-        elif off is None or isinstance(value, str) or reading.kind not in _ROOMY:
+        elif off is None or isinstance(value, str) or reading.kind not in _NUMBERS:
             mark.known, holds = False, mark.holds
         else:
             mark.known, holds = True, self._compare(mark, float(value) - off, reading.time_s, stale)
@@ -216,8 +219,8 @@ class Leaf:
     def _mark(self, subject: str, reading: Reading) -> Mark | None:
         """Return the series' mark, a new one at first; None for what is older than that."""
         value = reading.value
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
+        if not isinstance(value, str) and not -MOST < value < MOST:
+            return None  # nor is what is no number at all
         series = self.marks.setdefault(subject, {})
         mark = series.get(reading.channel)
         if mark is None:

@@ -17,13 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from fnmatch import fnmatchcase
 
-from gateway.alerts.book import AlertBook, alert_id
+from gateway.alerts.book import AlertBook
 from gateway.alerts.written.conditions import HEARING, Leaf, Mark, Outage
 from gateway.alerts.written.rule import GROUP, Part, Watch, WrittenRule
-from gateway.alerts.written.scope import Place, is_called
-from gateway.alerts.written.words import fields_of, filled, reasons_of, title_of, who_of
+from gateway.alerts.written.scope import Place
+from gateway.alerts.written.telling import RULE_PREFIX, alert_of, badness, latch
 from gateway.config import ActionConfig, RuleConfig
 from gateway.speech import say
 from gateway.types import (
@@ -33,13 +32,8 @@ from gateway.types import (
     DevEui,
     DeviceInfo,
     Reading,
-    Reason,
-    Severity,
     Verdict,
 )
-
-RULE_PREFIX = "rule:"
-"""How `Alert.rule`, and a command's `by`, begin for a rule that a person wrote."""
 
 UPDATE_S = 1800.0
 GIVE_UP_S = 172_800.0
@@ -50,9 +44,6 @@ DEAF_S = 300.0
 
 MOST_CHANNELS = 256
 """Channels planned for one device; one that invents more is planned again and again."""
-
-_CAUSES = {"frost": "environment", "heat": "environment", "rain": "environment",
-           "battery": "sensor", "link": "network", "silence": "network"}  # fmt: skip
 
 _Item = tuple[WrittenRule, int, Part]
 _Plan = dict[Channel, tuple[_Item, ...]]
@@ -301,8 +292,8 @@ class WrittenRules:
         if now_s - watch.since_s < rule.config.for_s or not rested:
             return []
         rule.latch(subject, on=True)
-        watch.alert = self._alert(rule, subject, watch.since_s, worst, now_s)
-        watch.worst, watch.published_s = self._badness(rule, worst[1], now_s), now_s
+        watch.alert = alert_of(rule, subject, watch.since_s, worst, now_s)
+        watch.worst, watch.published_s = badness(rule, worst[1], now_s), now_s
         if self._muted:
             return []
         action = rule.config.action
@@ -324,11 +315,11 @@ class WrittenRules:
         if watch.alert is None:
             return []
         watch.alert = replace(watch.alert, last_seen_s=max(watch.alert.last_seen_s, now_s))
-        badness = self._badness(rule, worst[1], now_s)
-        if badness <= watch.worst or now_s - watch.published_s < UPDATE_S:
+        bad = badness(rule, worst[1], now_s)
+        if bad <= watch.worst or now_s - watch.published_s < UPDATE_S:
             return []
-        watch.worst, watch.published_s = badness, now_s
-        now = self._alert(rule, subject, watch.since_s, worst, now_s)
+        watch.worst, watch.published_s = bad, now_s
+        now = alert_of(rule, subject, watch.since_s, worst, now_s)
         watch.alert = replace(watch.alert, title=now.title, reason=now.reason, peers=now.peers)
         return [] if self._muted else self._book.update(watch.alert)
 
@@ -337,44 +328,6 @@ class WrittenRules:
         rule.latch(subject, on=False)
         rule.ended_s[subject] = now_s
         return [] if self._muted else self._book.end(alert, now_s)
-
-    @staticmethod
-    def _badness(rule: WrittenRule, mark: Mark, now_s: float) -> float:
-        if rule.is_counted:
-            return float(len(rule.holding(now_s)))
-        return mark.past
-
-    def _alert(
-        self,
-        rule: WrittenRule,
-        subject: str,
-        since_s: float,
-        worst: tuple[Leaf, Mark],
-        now_s: float,
-    ) -> Alert:
-        config = rule.config
-        devices = _devices(rule, subject, now_s)
-        fields = fields_of(config, *worst, who_of(devices), now_s)
-        lead = devices[0].dev_eui if devices else DevEui("0" * 16)
-        found = [
-            (leaf, mark)
-            for leaf in rule.leaves
-            if (mark := leaf.worst(_subject_key(leaf, subject, lead))) is not None
-        ] or [worst]
-        return Alert(
-            id=alert_id(lead, RULE_PREFIX + config.name, subject, since_s),
-            dev_eui=lead,
-            rule=RULE_PREFIX + config.name,
-            kind=config.kind,
-            cause=_CAUSES.get(config.kind, "unknown"),
-            severity=Severity(config.severity),
-            title=title_of(config, fields, worst[1].unit),
-            advice=filled(config.advice, fields),
-            reason=reasons_of(found),
-            first_seen_s=since_s,
-            last_seen_s=now_s,
-            peers=tuple(device.dev_eui for device in devices[1:]),
-        )
 
     # --- actions --------------------------------------------------------------------------
 
@@ -431,7 +384,7 @@ class WrittenRules:
         )  # fmt: skip
         rule.infos.setdefault(alert.dev_eui, DeviceInfo(alert.dev_eui))
         for reason in alert.reason:
-            _latch(rule, subject, alert, reason)
+            latch(rule, subject, alert, reason)
         return True
 
     def cool(self, ended: Iterable[Alert]) -> None:
@@ -490,40 +443,3 @@ def _note(
     if changed or stale or waits or not rule.always or rule.is_counted:
         before = touched.get(rule.name, _NO_NEWS)
         touched[rule.name] = before[0] or stale, before[1] or (fixed and not rule.is_fixed)
-
-
-def _subject_key(leaf: Leaf, subject: str, lead: DevEui) -> str:
-    """Return under which subject a leaf knows what an alert is about."""
-    if leaf.config.device or GROUP in leaf.marks:
-        return GROUP
-    return subject or lead
-
-
-def _devices(rule: WrittenRule, subject: str, now_s: float) -> list[DeviceInfo]:
-    """Return the devices that an alert names, the one it is filed under first."""
-    if subject != GROUP:
-        return [rule.infos.get(DevEui(subject), DeviceInfo(DevEui(subject)))]
-    if rule.is_fixed:
-        first = rule.leaves[0].config.device
-        return sorted(rule.infos.values(), key=lambda one: (not is_called(one, first), one.dev_eui))
-    return [rule.infos.get(eui, DeviceInfo(eui)) for eui in rule.holding(now_s)]
-
-
-def _latch(rule: WrittenRule, subject: str, alert: Alert, reason: Reason) -> None:
-    """Let the series that an open alert names hold on through their hysteresis.
-
-    Forecasts are not stored, so what was known of one is what its alert says.
-    """
-    for leaf in rule.leaves:
-        if leaf.is_forecast and fnmatchcase(reason.channel, leaf.config.channel):
-            key = _subject_key(leaf, subject, alert.dev_eui)
-            leaf.marks.setdefault(key, {})[reason.channel] = Mark(
-                alert.last_seen_s, reason.observed, reason.unit, reason.channel, holds=True,
-                since_s=alert.first_seen_s,
-            )  # fmt: skip
-        keys = [GROUP] if GROUP in leaf.marks else [subject or alert.dev_eui, *alert.peers]
-        for key in keys:
-            mark = leaf.marks.get(key, {}).get(reason.channel)
-            near = mark is not None and mark.past > -leaf.config.hysteresis
-            if mark is not None and mark.known and (near or leaf.is_forecast):
-                mark.holds = mark.latched = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from gateway.alerts.written.conditions import MOST
 from gateway.types import DevEui
 
 
@@ -17,13 +18,13 @@ class Pool:
 
     def put(self, dev_eui: DevEui, time_s: float, value: float) -> None:
         """Take a value; one that is older than what is known changes nothing."""
-        if not math.isfinite(value):
+        if not -MOST < value < MOST:
             return
         known = self.values.get(dev_eui)
         if known is not None and known[0] > time_s:
             return
         self.values.pop(dev_eui, None)
-        self.values[dev_eui] = time_s, value
+        self.values[dev_eui] = time_s, float(value)
 
     def newest(self, dev_eui: DevEui, now_s: float) -> float | None:
         """Return one device's value, None when it is unknown or too old."""

@@ -130,7 +130,7 @@ class WrittenRule:
         """Keep what a later comparison takes off."""
         pool = self.pools.get(at)
         if part.is_reference and pool is not None and not isinstance(reading.value, str):
-            pool.put(reading.dev_eui, reading.time_s, float(reading.value))
+            pool.put(reading.dev_eui, reading.time_s, reading.value)
 
     def take(self, at: int, part: Part, reading: Reading) -> tuple[bool, bool]:
         """Compare a reading; return whether the answer changed, and whether it had been stale."""
@@ -139,7 +139,7 @@ class WrittenRule:
         if mean is None:
             return leaf.take(part.key, reading, self._off(at, leaf, reading))
         if not isinstance(reading.value, str):
-            mean.put(reading.dev_eui, reading.time_s, float(reading.value))
+            mean.put(reading.dev_eui, reading.time_s, reading.value)
         value = mean.mean(reading.time_s)
         if value is None:
             return False, False
