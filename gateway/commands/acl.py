@@ -16,7 +16,8 @@ from gateway.errors import ConfigError, GatewayError
 GATEWAY = "lora-gateway"
 """The gateway's name at the broker where the settings give none, as in deploy/mosquitto."""
 
-QUESTIONS = ("info", "health", "devices")
+QUESTIONS = ("info", "health", "devices", "rule/list", "rule/get", "rule/test")
+RULE_CHANGES = ("add", "remove", "enable", "disable")
 
 
 def write(config_path: Path | None, out: Path, *, force: bool) -> int:
@@ -72,6 +73,7 @@ def _writable(operator: OperatorConfig) -> Iterator[str]:
     yield "bridge/request/confirm"
     if not operator.devices:
         yield "bridge/request/downlink"
+        yield from (f"bridge/request/rule/{verb}" for verb in RULE_CHANGES)
     if operator.role == "admin":
         yield "bridge/request/resume"
 
