@@ -233,6 +233,14 @@ async def test_an_operator_writes_rules_and_an_admin_those_that_send(
         assert (reply.error is None) is may
 
 
+async def test_an_operator_may_switch_off_what_sends_and_not_on_again() -> None:
+    async with bench(farm(operators=OPERATORS, rule=[OPENING])) as gateway:
+        assert "takes admin" in await error(gateway, "enable", name="hot", by="anna")
+        assert (await data(gateway, "disable", name="hot", by="anna"))["enabled"] is False
+        assert "takes admin" in await error(gateway, "enable", name="hot", by="anna")
+        assert (await data(gateway, "enable", name="hot", by="boss"))["enabled"] is True
+
+
 # --- what an alert sends ---------------------------------------------------------------------
 
 
