@@ -15,8 +15,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from gateway import __version__
@@ -27,15 +29,19 @@ from gateway.clocks import SystemClock
 from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError, LinkError, StoreError
+from gateway.inference import Detector
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
 from gateway.network import Ended, ServerQueue, Transmission
-from gateway.outcome import Outcome
+from gateway.outcome import Outcome, Reply
 from gateway.pipeline import Pipeline
 from gateway.publishers import Publisher, Topics, messages, payloads
 from gateway.radios import MakePort, Radios, port_of
+from gateway.rehearsal import Rehearsal, stored, summary
 from gateway.requests import SOURCE as OPERATOR
+from gateway.requests import Question
+from gateway.rulebook import DAY_S, Trial
 from gateway.sources import ChirpStackSource, ServerCodecs
-from gateway.store import Store
+from gateway.store import Reader, Store
 from gateway.types import Clock, Delivery, DevEui, Downlink, Json, Message, MqttPort, ServerCodec
 
 HEALTH_S = 15.0
@@ -56,6 +62,9 @@ CLOSE_S = 10.0
 
 API_RETRY_MIN_S = 1.0
 API_RETRY_MAX_S = 60.0
+
+TRIALS_WAITING = 4
+"""How many rules may wait to be tried on the past."""
 
 FLUSH_S = 1.0
 """How long a clean stop waits for the last messages to leave."""
@@ -133,7 +142,10 @@ class Daemon:
             version=__version__,
             info=self._info,
             health=self._health,
+            rules=lambda: assembly.stages.rulebook.listed(assembly.clock.now_s()),
         )
+        self._trials: asyncio.Queue[tuple[Question, Trial]] = asyncio.Queue(TRIALS_WAITING)
+        self._ending = False
         self._feed = self._server_codecs()
         self._backlog = Backlog(assembly.store, self._bulletin.history)
         self._in = self._link_in()
@@ -191,6 +203,7 @@ class Daemon:
                 start(self._report_health(), "health"),
                 start(self._prune(), "retention"),
                 start(self._reload_codecs(), "codecs"),
+                start(self._try_rules(), "trials"),
                 *([start(self._feed.run(), "server codecs")] if self._feed else []),
                 *([start(self._reload_devices(), "devices")] if config.radios else []),
                 start(self._watchdog(), "watchdog"),
@@ -198,6 +211,7 @@ class Daemon:
             self._systemd.ready()
             ready.set()
             await stop.wait()
+            self._ending = True
             self._systemd.stopping()
             await self._radios.finish(FINISH_S)
             await _end(receiving)
@@ -231,6 +245,8 @@ class Daemon:
                 self._to_send.put_nowait(downlink)
             for transmission in outcome.transmissions:
                 self._radios.send(transmission)
+            for question, trial in outcome.trials:
+                self._accept_trial(question, trial)
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
 
@@ -294,6 +310,39 @@ class Daemon:
         why, changes = self._assembly.network.rebook(transmission, place)
         self._assembly.stages.note(changes=changes)
         return why
+
+    # --- rules tried on the past -------------------------------------------------------------
+
+    def _accept_trial(self, question: Question, trial: Trial) -> None:
+        try:
+            self._trials.put_nowait((question, trial))
+        except asyncio.QueueFull:
+            busy = Reply(question, error=f"{TRIALS_WAITING} trials wait already: ask again later.")
+            self._publisher.offer(self._bulletin.reply(busy), 0)
+
+    async def _try_rules(self) -> None:
+        """Try rules on the store, one after another, in a thread and a connection of their own."""
+        while True:
+            question, trial = await self._trials.get()
+            try:
+                data = await asyncio.to_thread(self._tried, trial)
+            except StoreError as error:
+                reply = Reply(question, error=str(error))
+            else:
+                reply = Reply(question, data=data)
+            self._publisher.offer(self._bulletin.reply(reply), 0)
+
+    def _tried(self, trial: Trial) -> Json:
+        assembly, span_s = self._assembly, trial.days * DAY_S
+        detector = assembly.detector
+        own = Detector(detector.model, detector.config) if detector is not None else None
+        rehearsal = Rehearsal(assembly.config, [trial.rule], own, derive=False, span_s=span_s)
+        since_s = assembly.clock.now_s() - span_s
+        reader = Reader.beside(assembly.store.path)
+        with closing(reader.connection):
+            rows = stored(reader, assembly.stages.devices.info_of, since_s)
+            rows = takewhile(lambda _: not self._ending, rows)
+            return summary(rehearsal.run(rows), trial.rule.name)
 
     # --- timers ---------------------------------------------------------------------------
 

@@ -58,6 +58,7 @@ class Assembly:
     assignments: Assignments
     payloads: PayloadDecoder
     network: NetworkServer
+    detector: Detector | None
     model_name: str
     model_trouble: str
     probation: Probation
@@ -135,13 +136,14 @@ def assemble(
         network=network,
         desk=desk,
         handling=Handling(alerts, authority, store.alert),
+        authority=authority,
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)
     stages.settle_restart(clock.now_s())
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
-        codecs, assignments, payloads, network, model_name, model_trouble,
+        codecs, assignments, payloads, network, detector, model_name, model_trouble,
         probation, explainer,
     )  # fmt: skip
 

@@ -22,6 +22,8 @@ from gateway.explanation import Explainer
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
+from gateway.rulebook import TOPIC
+from gateway.rulebook import VERBS as VERBS_ABOUT_RULES
 from gateway.speech import say
 from gateway.store import StoredUplink, UplinkRecord
 from gateway.types import (
@@ -36,6 +38,7 @@ from gateway.types import (
     Message,
 )
 
+RULE_VERBS = tuple(f"{TOPIC}{verb}" for verb in VERBS_ABOUT_RULES)
 FORECAST_STEPS = 6
 """A forecast is told again when so many of its steps have passed, or an alert changed: it is most
 of all bytes that leave, and says almost the same an hour later."""
@@ -55,6 +58,7 @@ class Bulletin:
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
+        rules: Callable[[], Mapping[str, Json]],
     ) -> None:
         self._config = config
         self._topics = Topics(config.mqtt.base)
@@ -64,6 +68,7 @@ class Bulletin:
         self._explainer = explainer
         self._info = info
         self._health = health
+        self._rules = rules
         self._forecast_s: dict[DevEui, float] = {}
         self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
 
@@ -99,12 +104,17 @@ class Bulletin:
             told.append(messages.availability(self._topics, dev_eui, online=online))
         if outcome.fresh:
             told.append(self._list())
-        if outcome.hello:
-            told += self._announcements()
+        if outcome.rules is not None:
+            told.append(messages.bridge_rules(self._topics, outcome.rules))
+        return told + self._said_to(outcome)
+
+    def _said_to(self, outcome: Outcome) -> list[Message]:
+        """Return what was asked for: by Home Assistant, or in a request."""
+        told = self._announcements() if outcome.hello else []
         for question in outcome.questions:
             told += self._answer(question)
         for reply in outcome.replies:
-            told += self._reply(reply)
+            told += self.reply(reply)
         return told
 
     def snapshot(self) -> Iterator[Message]:
@@ -112,6 +122,7 @@ class Bulletin:
         yield messages.bridge_info(self._topics, self._info())
         yield self.health()
         yield self._list()
+        yield messages.bridge_rules(self._topics, self._rules())
         yield from self._announcements()
         for device in list(self._devices):
             online = self._alerts.available(device.info.dev_eui)
@@ -224,7 +235,7 @@ class Bulletin:
             self._topics, payloads.bridge_devices(map(_entry, self._devices))
         )
 
-    def _reply(self, reply: Reply) -> list[Message]:
+    def reply(self, reply: Reply) -> list[Message]:
         """Return the answer to what was carried out, or refused."""
         question = reply.question
         transaction = question.body.get("transaction")
@@ -255,7 +266,7 @@ class Bulletin:
             "alert/chart": lambda: self._chart(question.body.get("id")),
         }
         answer = answers.get(question.verb)
-        known = ", ".join((*answers, "downlink", *sorted(VERBS), "alert/list"))
+        known = ", ".join((*answers, "downlink", *sorted(VERBS), "alert/list", *RULE_VERBS))
         data: Json = None
         error = None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}."
         try:

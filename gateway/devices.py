@@ -97,6 +97,10 @@ class DeviceBook:
         device = self._devices.get(dev_eui)
         return device.info if device is not None else None
 
+    def channels(self) -> set[Channel]:
+        """Return every channel that any device has told of lately."""
+        return {channel for device in self._devices.values() for channel in device.readings}
+
     def admit(
         self, info: DeviceInfo, now_s: float, *, registered: bool = False
     ) -> tuple[Device, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.control import decision
@@ -10,6 +10,7 @@ from gateway.devices import Device
 from gateway.network import Changes, Transmission
 from gateway.network import batch_of as radio_batch
 from gateway.requests import Question
+from gateway.rulebook import Trial
 from gateway.store import AuditRecord, Batch, EventRecord, HistoryCursor, UplinkRecord
 from gateway.types import AlertEvent, DevEui, Downlink, DownlinkState, Json, Message, Rejected
 
@@ -25,7 +26,10 @@ class Reply:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one batch came to: facts to commit, then to publish."""
+    """What one batch came to: facts to commit, then to publish.
+
+    `rules` is the list of people's rules when it changed, `trials` are rules to be tried.
+    """
 
     now_s: float
     taken: int = 0
@@ -48,6 +52,8 @@ class Outcome:
     audit: list[AuditRecord] = field(default_factory=list)
     control: dict[str, Json] = field(default_factory=dict)
     memory: dict[str, Json] = field(default_factory=dict)
+    rules: Mapping[str, Json] | None = None
+    trials: list[tuple[Question, Trial]] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
@@ -61,6 +67,7 @@ class Outcome:
             or self.hello
             or self.transmissions
             or self.memory
+            or self.trials
         )
 
 

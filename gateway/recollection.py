@@ -18,6 +18,7 @@ from gateway.alerts.life import REMEMBERED_S
 from gateway.codecs import LINK_CHANNELS, LinkHealth
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
+from gateway.rulebook import recall
 from gateway.store import Store, StoredUplink, UplinkRecord
 from gateway.types import DERIVED, Channel, DevEui, Reading, ReadingKind, Verdict
 from gateway.windows import WindowBank
@@ -88,6 +89,8 @@ class Recollection:
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
             if back_s := self._derivation.lookback_s(device.info):
                 self._look_back(device, rows, back_s)
+        known = {info.dev_eui: info for info in infos}
+        recall(self._store, self._alerts.written, known.get, now_s)
         self._alerts.restore(
             self._store.open_alerts(), activity, now_s, infos,
             recent=self._store.ended_alerts(now_s - REMEMBERED_S),

@@ -7,6 +7,7 @@
     {base}/bridge/request/downlink           a command, with `dev_eui` in it, answered likewise
     {base}/bridge/request/{stop|resume|confirm}   an order, answered likewise
     {base}/bridge/request/alert/<verb>       about alerts (`handling.py`), answered likewise
+    {base}/bridge/request/rule/<verb>        about people's own rules: `rulebook.py`, likewise
     {home_assistant_prefix}/status           `online`: everything is announced again
 """
 
@@ -22,7 +23,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from gateway.codecs import CommandForm, CommandKey, PayloadDecoder
-from gateway.config import CommandConfig, CommandKeyConfig, Config
+from gateway.config import ActionConfig, CommandConfig, CommandKeyConfig, Config
 from gateway.control import (
     VERBS,
     Authority,
@@ -158,15 +159,41 @@ class Requests:
         *,
         retained: bool = False,
         question: Question | None = None,
+        own: bool = False,
     ) -> Command:
         try:
             downlink, is_new = self._parser.parse(
-                dev_eui, key, payload, retained=retained, now_s=now_s, target=self.target(info)
+                dev_eui,
+                key,
+                payload,
+                retained=retained,
+                now_s=now_s,
+                target=self.target(info),
+                own=own,
             )
         except CommandRefused as refusal:
             answer = refused(dev_eui, key, payload, refusal, now_s)
             return Command(answer, is_new=False, question=question)
         return Command(downlink, is_new=is_new, question=question)
+
+    def own(
+        self, by: str, identity: str, device: DeviceInfo, action: ActionConfig, now_s: float
+    ) -> Command:
+        """Return the command that a rule's alert asks for, checked as anybody's would be.
+
+        `identity` is its UUID: the same again is not carried out again.
+        """
+        body = {
+            "id": identity,
+            "by": by,
+            "command": action.command,
+            "object": dict(action.keys) or None,
+            "duration_s": action.duration_s,
+            "dry_run": action.dry_run,
+        }
+        told = {key: value for key, value in body.items() if value is not None}
+        payload = json.dumps(told).encode()
+        return self._command(device.dev_eui, None, payload, device, now_s, own=True)
 
     def _asked(
         self, question: Question, info_of: Callable[[DevEui], DeviceInfo | None], now_s: float

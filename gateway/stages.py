@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine, newest_steps
+from gateway.alerts.written import RULE_PREFIX, DueAction
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
 from gateway.config import Config
-from gateway.control import Desk, DownlinkTracker, Target, refused_as
+from gateway.control import Authority, Desk, DownlinkTracker, Target, refused_as
 from gateway.devices import Device, DeviceBook
-from gateway.errors import BadInput, CommandRefused
+from gateway.errors import BadInput, CommandRefused, ConfigError
 from gateway.handling import Handling
 from gateway.inference import Detector
 from gateway.network import Changes, NetworkServer, Taken
@@ -27,6 +28,9 @@ from gateway.outcome import Outcome, Reply
 from gateway.recollection import Recollection, is_judged
 from gateway.requests import ABOUT_ALERTS, Command, Hello, Ordered, Question, Requests
 from gateway.requests import SOURCE as OPERATOR
+from gateway.rulebook import TOPIC as RULE_TOPIC
+from gateway.rulebook import Rulebook, action_id
+from gateway.speech import say
 from gateway.store import AuditRecord, EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
@@ -98,6 +102,7 @@ class Stages:
         network: NetworkServer,
         desk: Desk,
         handling: Handling,
+        authority: Authority,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -125,6 +130,17 @@ class Stages:
         self._held_back: set[str] = set()
         self.devices = DeviceBook(config, store)
         self._derivation = Derivation(config.agronomy)
+        self.rulebook = Rulebook(
+            config,
+            alerts.written,
+            store,
+            authority,
+            channels=self.devices.channels,
+            info_of=self._info_of,
+            now_s=clock.now_s(),
+        )
+        for trouble in self.rulebook.troubles:
+            telemetry.warned(trouble)
         self._recollection = Recollection(
             store, windows, detector, alerts, link=link, derivation=self._derivation
         )
@@ -146,9 +162,12 @@ class Stages:
                 self._put_aside(outcome, delivery, error)
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
+        self._act(outcome)
         self._send_on(outcome)
         outcome.alerts = newest_steps(outcome.alerts)
         outcome.memory.update(self._alerts.life.changes())
+        if self.rulebook.note(outcome.alerts):
+            outcome.rules = self.rulebook.listed(outcome.now_s)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -353,12 +372,63 @@ class Stages:
                 self._take_command(command, outcome)
             case Ordered(question):
                 self._take_order(question, outcome)
+            case Question() as question if question.verb.startswith(RULE_TOPIC):
+                self._take_rule(question, outcome)
             case Question() as question:
                 outcome.questions.append(question)
             case Hello():
                 outcome.hello = True
 
-    def _take_command(self, command: Command, outcome: Outcome) -> None:
+    def _take_rule(self, question: Question, outcome: Outcome) -> None:
+        """Carry out what is asked of people's own rules; a trial of one is left to the daemon."""
+        verb = question.verb.removeprefix(RULE_TOPIC)
+        try:
+            ruled = self.rulebook.order(verb, question.body, outcome.now_s)
+        except (CommandRefused, ConfigError) as refusal:
+            said = str(refusal)
+            outcome.replies.append(Reply(question, error=said))
+            facts = {"what": question.verb[:32], "by": str(question.body.get("by", ""))[:64]}
+            refused_facts = {**facts, "detail": said[:400]}
+            outcome.audit.append(AuditRecord(outcome.now_s, "rule_refused", refused_facts))
+            return
+        outcome.alerts.extend(self._alerts.pass_on(ruled.events, outcome.now_s))
+        outcome.control.update(ruled.kept)
+        if ruled.trial is not None:
+            outcome.trials.append((question, ruled.trial))
+        else:
+            outcome.replies.append(Reply(question, data=ruled.answer))
+        if ruled.facts:
+            outcome.audit.append(AuditRecord(outcome.now_s, "rule", ruled.facts))
+            outcome.rules = self.rulebook.listed(outcome.now_s)
+
+    def _act(self, outcome: Outcome) -> None:
+        """Give the commands that people's rules ask for, and say in the alert what became of it."""
+        for due in self._alerts.written.due():
+            said = self._acted(due, outcome)
+            events = self._alerts.written.acted(due.rule, due.alert_id, said)
+            outcome.alerts.extend(self._alerts.pass_on(events, outcome.now_s))
+
+    def _acted(self, due: DueAction, outcome: Outcome) -> str:
+        name = due.action.command
+        found = [one for one in self.devices if due.device in (one.info.dev_eui, one.info.name)]
+        if not due.is_live:
+            why = say("what the alert rests on was heard before the gateway was restarted.")
+        elif len(found) != 1:
+            why = say("{count} devices are called {name}.", count=len(found), name=due.device)
+        else:
+            command = self._requests.own(
+                RULE_PREFIX + due.rule, action_id(due.alert_id), found[0].info, due.action,
+                outcome.now_s,
+            )  # fmt: skip
+            told = self._take_command(command, outcome)
+            if told.state not in {DownlinkState.REFUSED, DownlinkState.REHEARSED}:
+                return say("The command {name} was given.", name=name)
+            why = told.detail
+        facts = {"what": "rule_action", "by": RULE_PREFIX + due.rule, "detail": why}
+        outcome.audit.append(AuditRecord(outcome.now_s, "rule", facts))
+        return say("The command {name} was not sent: {why}", name=name, why=why)
+
+    def _take_command(self, command: Command, outcome: Outcome) -> Downlink:
         downlink, now_s = command.downlink, outcome.now_s
         if command.is_new:
             downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
@@ -376,6 +446,7 @@ class Stages:
             outcome.answers.append(downlink)
         if command.question is not None:
             outcome.replies.append(_reply(command.question, downlink))
+        return downlink
 
     def _take_order(self, question: Question, outcome: Outcome) -> None:
         if question.verb.startswith(ABOUT_ALERTS):

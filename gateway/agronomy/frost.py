@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.agronomy.vapour import pressure_kpa, saturation_kpa, vapour_pressure_kpa, wet_bulb_c
-from gateway.types import QUANTILES, Forecast
+from gateway.types import LEAST_CHANCE, QUANTILES, Forecast, probability_below
 
 AFTER_SUNRISE_S = 3600.0
 """The coldest moment comes at sunrise or a little later."""
 
 LEAST_REACH_S = 6 * 3600.0
 
-_REST = QUANTILES[0] / 2
 _MIDDLE = QUANTILES.index(0.5)
 
 
@@ -33,18 +32,6 @@ class Night:
     probability: float
     lowest_c: float
     wet_bulb_c: float | None
-
-
-def probability_below(quantiles: np.ndarray, limit: float) -> float:
-    """Return the chance of a value at or below the limit, from its quantiles at `QUANTILES`.
-
-    Linear between levels. Beyond the outermost ones half of what is left, for more is not known.
-    """
-    if limit < quantiles[0]:
-        return _REST
-    if limit > quantiles[-1]:
-        return 1 - (1 - QUANTILES[-1]) / 2
-    return float(np.interp(limit, quantiles, QUANTILES))
 
 
 def coming_night(
@@ -65,7 +52,7 @@ def coming_night(
     if not np.isfinite(rows).all():
         return None
     coldest = rows[rows[:, 0] <= limit_c]
-    probability = max((probability_below(row, limit_c) for row in coldest), default=_REST)
+    probability = max((probability_below(row, limit_c) for row in coldest), default=LEAST_CHANCE)
     lowest = float(rows[:, _MIDDLE].min())
     wet = None
     if humidity is not None:

@@ -2,7 +2,8 @@
 
 What comes out is a function of the sequence of calls alone: the same input again gives the same
 ids. The rules: codecs that fail, `silence`, bad links, the user's thresholds and physical ranges,
-the model. Each holds its own open alerts and begins and ends them in one shared book.
+the model, and what people write themselves (`written/`). Each holds its own open alerts and begins
+and ends them in one shared book.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from gateway.alerts.rules.thresholds import PHYSICAL, ThresholdRule, limits_of
 from gateway.alerts.rules.undecoded import RULE as CODEC_RULE
 from gateway.alerts.rules.undecoded import CodecRule
 from gateway.alerts.water import WaterLedger
+from gateway.alerts.written import RULE_PREFIX, Place, WrittenRules
+from gateway.alerts.written.calendar import zone_of
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
 from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Json, Reading, Uplink, Verdict
@@ -69,6 +72,8 @@ class AlertEngine:
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._at_once = AtOnce(self._book, self._water, config.alerts.battery)
         self._causes = Causes(config)
+        self.written = WrittenRules(self._book, Place.of(config), zone_of(config))
+        self.written.add(config.rule)
         self._orphans: list[Alert] = []
 
     def heard(
@@ -117,6 +122,7 @@ class AlertEngine:
         events += self._link.consider(device, readings)
         events += self._at_once.consider(device, verdicts, readings, now_s)
         units = {reading.channel: reading.unit for reading in readings}
+        events += self.written.consider(device, verdicts, readings)
         events += self._model.consider(device, verdicts, units, now_s)
         events = self._causes.take(events, now_s) + self._causes.spoke(device.dev_eui, now_s)
         return self._told(events, now_s)
@@ -124,6 +130,16 @@ class AlertEngine:
     def judged_by(self, model_name: str) -> None:
         """Name the model in alerts that begin from now on."""
         self._model.model_name = model_name
+
+    def pass_on(self, events: list[AlertEvent], now_s: float) -> list[AlertEvent]:
+        """Return what comes for people of events that `written` gave when it was asked itself."""
+        return self._told(self._causes.take(events, now_s), now_s)
+
+    def recall_written(
+        self, device: DeviceInfo, readings: Sequence[Reading], received_s: float
+    ) -> None:
+        """Give the rules that people wrote a stored uplink again, every device's in its order."""
+        self.written.recall(self._named(device), readings, received_s)
 
     def recall(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn from a stored uplink what a device's newest mean; give its oldest first."""
@@ -155,7 +171,7 @@ class AlertEngine:
         events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
         self._orphans.clear()
         events += self._silence.tick(now_s, cut_off=cut_off) + self._model.tick(now_s)
-        events += self._at_once.tick(now_s)
+        events += self._at_once.tick(now_s) + self.written.tick(now_s)
         events = self._causes.take(events, now_s) + self._causes.tick(now_s)
         return self._told(events, now_s) + self.life.tick(now_s)
 
@@ -194,6 +210,8 @@ class AlertEngine:
                 self._link.restore(alert)
             elif alert.rule in self._at_once.names and alert.reason:
                 self._at_once.restore(alert)
+            elif alert.rule.startswith(RULE_PREFIX) and self.written.restore(alert):
+                pass
             else:
                 self._orphans.append(alert)
 
@@ -219,6 +237,7 @@ class AlertEngine:
             + self._codecs.forget(dev_eui)
             + self._link.forget(dev_eui)
             + self._at_once.forget(dev_eui)
+            + self.written.forget(dev_eui)
         )
         ended_s = max((event.alert.end_s or 0.0 for event in events), default=0.0)
         events = self._causes.take(events, ended_s) + self._causes.forget(dev_eui)

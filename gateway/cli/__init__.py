@@ -19,6 +19,7 @@ from gateway.cli.devices import devices
 from gateway.cli.firmware import firmware
 from gateway.cli.models import models
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, config_path
+from gateway.cli.rules import rules
 from gateway.errors import ConfigError, GatewayError
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 
 
-for group in (models, codec, firmware, devices, alerts):
+for group in (models, codec, firmware, devices, alerts, rules):
     app.add_typer(group, name=group.info.name)
 
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
@@ -258,20 +259,51 @@ def explain(
 
 @app.command()
 def backtest(
-    file: Annotated[Path, typer.Argument(help="CSV with a time column and one per channel.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="CSV with a time column and one per channel; for --rules also several, or a "
+            "`device` column.",
+        ),
+    ] = None,
     *,
-    out: Annotated[Path, typer.Option(help="Where to write the scores (CSV).")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the scores, or the firings (CSV).")
+    ] = None,
     time: TimeColumn = None,
     columns: Columns = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture: .svg, or .png.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="Try the [[rule]] tables of this file instead.")
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="With --rules: try them on the gateway's own history.")
+    ] = False,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Of the store, the last days.")] = 30,
     config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Judge recorded series as the daemon would have, sample by sample."""
-    from gateway.commands import backtest as command
-    from gateway.commands.engine_ids import EngineIds
+    """Judge recorded series as the daemon would have, sample by sample; or try rules on them."""
     from gateway.config import load
 
-    settings = load(config)
+    settings = load(config_path(config) if store else config)
+    if rules is not None:
+        from gateway.commands import backtest_rules as trying
+
+        raise SystemExit(
+            trying.run(
+                rules, files or [], settings, days=days if store else None, time=time,
+                columns=_names(columns), out=out, as_json=as_json,
+            )
+        )  # fmt: skip
+    from gateway.commands import backtest as command
+    from gateway.commands.engine_ids import EngineIds
+    from gateway.errors import ConfigError
+
+    if out is None or len(files or []) != 1 or store:
+        raise ConfigError("Without --rules, give one FILE and --out.")
+    (file,) = files or []
     raise SystemExit(
         command.run(
             file,

@@ -19,7 +19,9 @@ GATEWAY = "lora-gateway"
 QUESTIONS = (
     "info", "health", "devices",
     "alert/list", "alert/show", "alert/adjustments", "alert/digest",
+    "rule/list", "rule/get", "rule/test",
 )  # fmt: skip
+RULE_CHANGES = ("add", "remove", "enable", "disable")
 
 
 def write(config_path: Path | None, out: Path, *, force: bool) -> int:
@@ -76,6 +78,7 @@ def _writable(operator: OperatorConfig) -> Iterator[str]:
     yield "bridge/request/confirm"
     if not operator.devices:
         yield "bridge/request/downlink"
+        yield from (f"bridge/request/rule/{verb}" for verb in RULE_CHANGES)
     if operator.role == "admin":
         yield "bridge/request/resume"
 

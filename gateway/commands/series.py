@@ -53,6 +53,20 @@ class Table:
         return order[np.isfinite(self.times_s[order])]
 
 
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A file's content as text: `columns` maps a name to its cells, the time's own left out."""
+
+    path: Path
+    times_s: list[float]
+    columns: dict[str, list[str]]
+
+    def order(self) -> list[int]:
+        """Rows with a time, oldest first; rows of equal time in the file's order."""
+        timed = [at for at, time_s in enumerate(self.times_s) if math.isfinite(time_s)]
+        return sorted(timed, key=self.times_s.__getitem__)
+
+
 @dataclass(slots=True)
 class Judged:
     """Verdicts and alert ids of one column, by the table's row; None where there is none."""
@@ -94,6 +108,30 @@ def read_table(
     named = ["" if at == time_at else name for at, name in enumerate(header)]
     columns = _columns(path, named, rows, wanted, warn)
     return Table(path, header[time_at], time_text, times_s, columns)
+
+
+def read_cells(path: Path, time_name: str | None = None, warn: Warn = to_stderr) -> Cells:
+    """Read a table of which some columns may hold words: states, or which device a row is of.
+
+    Blanks, in whichever spelling, are "".
+
+    Raises
+    ------
+    GatewayError
+        The file cannot be read or used.
+
+    """
+    header, rows = _rows(path, warn)
+    time_at = _time_column(path, header, rows, time_name)
+    times_s = [_seconds_or_nan(row[time_at]) for row in rows]
+    if lost := sum(not math.isfinite(time_s) for time_s in times_s):
+        warn(f"{lost} rows have no readable time; they are left out.")
+    columns = {
+        name: ["" if row[at].strip().lower() in _BLANKS else row[at] for row in rows]
+        for at, name in enumerate(header)
+        if name and at != time_at
+    }
+    return Cells(path, times_s, columns)
 
 
 def _warn_of_order(times_s: npt.NDArray[np.float64], warn: Warn) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
+from gateway.alerts.written import describe
+from gateway.codecs.dictionary import default_dictionary
+from gateway.commands.inspect import reading
 from gateway.config import Config, RadioConfig, load
 from gateway.errors import GatewayError
 from gateway.links.chirpstack_wording import EXPOSED
 from gateway.network import Radio
 from gateway.radios import radios_of
+from gateway.rulebook import warnings_of
+
+FORECASTLESS = "rule {name}: asks the forecast, and [inference] is off: it never fires."
 
 EXAMPLE = "lora-gateway.toml"
 
@@ -71,6 +78,13 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
         for name, one in config.radios.items()
         if one.exposed
     ]
+    channels = _channels(config)
+    warnings += [text for rule in config.rule for text in warnings_of(rule, channels)]
+    warnings += [
+        FORECASTLESS.format(name=rule.name)
+        for rule in config.rule
+        if not config.inference.enabled and any(leaf.within_s for leaf in rule.leaves())
+    ]
     if as_json:
         print(json.dumps({"status": "ok", "warnings": warnings, "settings": config.public()}))
     else:
@@ -85,9 +99,23 @@ def check(config_path: Path | None, *, as_json: bool) -> int:
         print(f"  publishing to  {config.mqtt.host}:{config.mqtt.port}, {config.mqtt.base}/#")
         print(f"  database       {config.store.path}")
         print(f"  thresholds     {len(config.alerts.threshold)}")
+        for rule in config.rule:
+            print(f"  rule {rule.name}: {describe(rule)}")
         for warning in warnings:
             print(f"  warning: {warning}")
     return 0
+
+
+def _channels(config: Config) -> set[str]:
+    """Return the channels that a rule may mean: listed, configured, or heard before."""
+    found = {*default_dictionary().channels}
+    layouts = [one.channels for one in config.devices.values()]
+    layouts += [one.channels for one in config.profiles.values()]
+    found |= {channel.channel for one in layouts for channel in one.values() if channel.channel}
+    if config.store.path.is_file():
+        with suppress(GatewayError), reading(config) as store:
+            found |= store.channels()
+    return found
 
 
 def _unproved(config: Config) -> list[str]:

@@ -42,13 +42,28 @@ from gateway.config.inference import InferenceConfig, PublicKey
 from gateway.config.loading import ENV_PREFIX, load
 from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreConfig
 from gateway.config.radios import LorawanConfig, RadioConfig
+from gateway.config.rule_files import as_rule, read_rules
+from gateway.config.rules import (
+    DAYS,
+    MONTHS,
+    PLACEHOLDERS,
+    ActionConfig,
+    ConditionConfig,
+    MinusConfig,
+    RuleConfig,
+    season_of,
+)
 from gateway.config.section import Port, Probability, Seconds, Section
 from gateway.config.whole import Config
 
 __all__ = [
+    "DAYS",
     "DURATION_UNITS",
     "ENV_PREFIX",
     "MIN_KEY_BYTES",
+    "MONTHS",
+    "PLACEHOLDERS",
+    "ActionConfig",
     "AgronomyConfig",
     "AlertsConfig",
     "BatteryAlertConfig",
@@ -60,6 +75,7 @@ __all__ = [
     "CommandConfig",
     "CommandKeyConfig",
     "CommandedConfig",
+    "ConditionConfig",
     "Config",
     "ConnectionConfig",
     "DeviceConfig",
@@ -70,6 +86,7 @@ __all__ = [
     "LinkAlertConfig",
     "LogConfig",
     "LorawanConfig",
+    "MinusConfig",
     "MqttConfig",
     "OperatorConfig",
     "Plain",
@@ -78,6 +95,7 @@ __all__ = [
     "ProfileConfig",
     "PublicKey",
     "RadioConfig",
+    "RuleConfig",
     "Seconds",
     "Section",
     "SilenceConfig",
@@ -87,5 +105,8 @@ __all__ = [
     "TrendConfig",
     "UplinkConnectionConfig",
     "VerifyConfig",
+    "as_rule",
     "load",
+    "read_rules",
+    "season_of",
 ]

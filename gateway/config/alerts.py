@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -93,6 +94,7 @@ class AlertsConfig(Section):
     battery: BatteryAlertConfig = BatteryAlertConfig()
     threshold: tuple[ThresholdConfig, ...] = ()
     late_after_s: Seconds = 3600.0
+    rules_folder: Path = Path("/etc/lora-gateway/rules")
 
     @field_validator("threshold")
     @classmethod

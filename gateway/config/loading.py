@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.complaints import explain
+from gateway.config.rule_files import folder_rules, named, read_toml
+from gateway.config.rules import unique
 from gateway.config.whole import Config
 from gateway.errors import ConfigError
 
@@ -29,28 +31,24 @@ def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Con
     tree = _read(path) if path is not None else {}
     variables = _override(tree, os.environ if environment is None else environment)
 
+    where = str(path) if path else "the settings"
+
     def origin_of(key: str) -> str:
-        return f"{variables[key]}: " if key in variables else ""
+        return f"{variables[key]}: " if key in variables else named(tree, key)
 
     try:
-        return Config.model_validate(tree)
+        config = Config.model_validate(tree)
     except ValidationError as error:
-        where = str(path) if path else "the settings"
         raise ConfigError(f"{where}: {explain(error, Config, origin_of)}") from None
+    more = folder_rules(config.alerts.rules_folder)
+    try:
+        return config.model_copy(update={"rule": unique((*config.rule, *more))}) if more else config
+    except ValueError as error:
+        raise ConfigError(f"{where} and {config.alerts.rules_folder}: {error}.") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist. `lora-gateway init --out {path}` writes one."
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+    return read_toml(path, f"`lora-gateway init --out {path}` writes one.")
 
 
 def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from gateway.config.devices import CodecsConfig, DeviceConfig, ProfileConfig
 from gateway.config.inference import InferenceConfig
 from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreConfig
 from gateway.config.radios import LorawanConfig, RadioConfig
+from gateway.config.rules import RuleConfig, unique
 from gateway.config.section import Section
 
 
@@ -27,6 +28,7 @@ class Config(Section):
     store: StoreConfig = StoreConfig()
     inference: InferenceConfig = InferenceConfig()
     alerts: AlertsConfig = AlertsConfig()
+    rule: tuple[RuleConfig, ...] = ()
     downlink: DownlinkConfig = DownlinkConfig()
     codecs: CodecsConfig = CodecsConfig()
     agronomy: AgronomyConfig = AgronomyConfig()
@@ -51,6 +53,11 @@ class Config(Section):
         if taken := {"chirpstack", "operator"} & radios.keys():
             raise ValueError(f"{', '.join(taken)} is the name of something else; choose another")
         return radios
+
+    @field_validator("rule")
+    @classmethod
+    def _own_names(cls, rules: tuple[RuleConfig, ...]) -> tuple[RuleConfig, ...]:
+        return unique(rules)
 
     @field_validator("devices")
     @classmethod
@@ -77,6 +84,7 @@ class Config(Section):
         tree = self.model_dump(mode="json")
         for section in (tree["mqtt"], tree["chirpstack"]["mqtt"]):
             section["password"] = "set" if section["password"] else ""
+        tree["rule"] = [one.model_dump(mode="json", exclude_defaults=True) for one in self.rule]
         api = tree["chirpstack"]["api"]
         api["token"] = "set" if api["token"] else ""
         return tree

@@ -53,6 +53,11 @@ def bridge_devices(topics: Topics, payload: Mapping[str, Json]) -> Message:
     return _retained(topics.bridge_devices, payload)
 
 
+def bridge_rules(topics: Topics, payload: Mapping[str, Json]) -> Message:
+    """List the rules that people wrote."""
+    return _retained(topics.bridge_rules, payload)
+
+
 def state(topics: Topics, dev_eui: DevEui, payload: Mapping[str, Json]) -> Message:
     """Show a device's latest readings."""
     return _retained(topics.state(dev_eui), payload)

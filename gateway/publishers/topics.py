@@ -42,6 +42,11 @@ class Topics:
         """Where people ask and order."""
         return f"{self.base}/bridge/request/{verb}"
 
+    @property
+    def bridge_rules(self) -> str:
+        """The rules that people wrote."""
+        return f"{self.base}/bridge/rules"
+
     def response(self, verb: str) -> str:
         """Answers to `bridge/request/<verb>`."""
         return f"{self.base}/bridge/response/{verb}"

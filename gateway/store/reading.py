@@ -129,6 +129,45 @@ class Reader:
         """Return the oldest seq that retention left, 0 when there is none."""
         return int(self._all("SELECT coalesce(min(seq), 0) FROM uplink")[0][0])
 
+    def seq_before(self, received_s: float) -> int:
+        """Return the newest seq that was received before a time, 0 when none was.
+
+        Found by halving, for uplinks are stored nearly in the order of their receiving.
+        """
+        low, high = self.tail_seq() - 1, self.head_seq()
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = self._all("SELECT received_s FROM uplink WHERE seq <= ? ORDER BY seq DESC"
+                              " LIMIT 1", middle)  # fmt: skip
+            if found and found[0][0] < received_s:
+                low = middle
+            else:
+                high = middle - 1
+        return max(low, 0)
+
+    def newest_received_s(self) -> float:
+        """Return when the newest uplink was received, 0 when there is none."""
+        found = self._all("SELECT received_s FROM uplink ORDER BY seq DESC LIMIT 1")
+        return float(found[0][0]) if found else 0.0
+
+    def alerts_of(self, rules: str, since_s: float) -> list[Alert]:
+        """Return the alerts of rules whose name begins so and that were seen since a time."""
+        rows = self._all(
+            "SELECT body FROM alert WHERE last_seen_s >= ?"
+            " AND substr(json_extract(body, '$.rule'), 1, ?) = ?",
+            since_s,
+            len(rules),
+            rules,
+        )
+        return sorted(
+            (encoding.decode_alert(body) for (body,) in rows),
+            key=lambda alert: (alert.first_seen_s, alert.id),
+        )
+
+    def channels(self) -> set[str]:
+        """Return every channel that was ever told of."""
+        return {channel for (channel,) in self._all("SELECT DISTINCT channel FROM channel")}
+
     def cursor(self) -> HistoryCursor:
         """Return the history cursor as last committed, a new one when none was."""
         rows = self._all("SELECT value FROM meta WHERE name = 'cursor'")

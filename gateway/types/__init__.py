@@ -28,6 +28,7 @@ from gateway.types.arrivals import (
     TxAck,
     Uplink,
 )
+from gateway.types.chances import LEAST_CHANCE, chances_below, probability_below
 from gateway.types.commands import (
     CORRELATION_DATA,
     RESPONSE_TOPIC,
@@ -96,6 +97,7 @@ __all__ = [
     "CORRELATION_DATA",
     "DERIVED",
     "LARGEST_FRAME",
+    "LEAST_CHANCE",
     "QUANTILES",
     "RESPONSE_TOPIC",
     "Ack",
@@ -164,4 +166,6 @@ __all__ = [
     "Warming",
     "Window",
     "Write",
+    "chances_below",
+    "probability_below",
 ]

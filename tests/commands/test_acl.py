@@ -93,6 +93,8 @@ def test_each_may_command_what_the_settings_say_and_nothing_else(
         f"lora-gateway/device/{eui(1)}/state",
         "lora-gateway/bridge/request/alert/list",
         "lora-gateway/bridge/request/alert/ack",
+        "lora-gateway/bridge/request/rule/list",
+        "lora-gateway/bridge/request/rule/add",
     ]
     for user in ("anna", "chief", "view"):
         publish(broker, user, topics)
@@ -107,7 +109,7 @@ def test_each_may_command_what_the_settings_say_and_nothing_else(
         for user in ("anna", "chief", "view")
     }
     assert {user: sorted(found) for user, found in by.items()} == {
-        "anna": [0, 1, 4, 6, 8, 9],
-        "chief": [0, 1, 2, 3, 4, 5, 6, 8, 9],
-        "view": [6, 8],
+        "anna": [0, 1, 4, 6, 8, 9, 10],
+        "chief": [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11],
+        "view": [6, 8, 10],
     }

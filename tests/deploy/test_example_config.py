@@ -10,14 +10,17 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.config import (
+    ActionConfig,
     ChannelConfig,
     CommandConfig,
     CommandKeyConfig,
     Config,
     DeviceConfig,
     FieldConfig,
+    MinusConfig,
     OperatorConfig,
     ProfileConfig,
+    RuleConfig,
     ThresholdConfig,
     TrendConfig,
     VerifyConfig,
@@ -78,7 +81,15 @@ def test_every_setting_of_a_section_is_shown(section: str, model: type[BaseModel
         for name, field in model.model_fields.items()
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
     }
-    assert simple - {"threshold", "field", "trend"} <= keys_by_section()[section]
+    assert simple - {"threshold", "field", "trend", "rule"} <= keys_by_section()[section]
+
+
+def test_every_setting_of_a_rule_is_shown() -> None:
+    shown = keys_by_section()["rule"] | keys_by_section()["rule.all"]
+    assert {*RuleConfig.model_fields} - {"all", "rises_per_h"} <= shown
+    text = EXAMPLE.read_text(encoding="utf-8")
+    inner = {*ActionConfig.model_fields} | {*MinusConfig.model_fields}
+    assert {name for name in inner if f"{name} = " not in text} == set()
 
 
 @pytest.mark.parametrize("section", NAMED)
@@ -108,6 +119,7 @@ def test_the_example_is_still_right_with_its_marks_taken_away(tmp_path: Path) ->
 
     assert config.alerts.threshold[0].below == 1.0
     assert config.agronomy.field[0].crop == "maize"
+    assert config.rule[1].name == "frost-ahead"
     assert config.profiles["Tank level"].channels["raw"].offset == 100.0
     assert config.devices["a84041000181c061"].command_f_port == 2
     assert config.mqtt.ca_file is not None

@@ -47,6 +47,7 @@ SCHEMAS = {
     r"lora-gateway/bridge/info": "bridge_info",
     r"lora-gateway/bridge/health": "bridge_health",
     r"lora-gateway/bridge/devices": "bridge_devices",
+    r"lora-gateway/bridge/rules": "bridge_rules",
     r"lora-gateway/history/[^/]+": "history",
     r"lora-gateway/device/[^/]+/(alert|alerts/[^/]+)": "alert",
     r"lora-gateway/device/[^/]+/alerts": "device_alerts",

@@ -49,6 +49,7 @@ async def test_a_forecast_is_told_again_only_when_steps_have_passed() -> None:
         version="1",
         info=dict,
         health=dict,
+        rules=dict,
     )
     counts = [told(bulletin, device_at(STEP_S * step)) for step in range(2 * FORECAST_STEPS + 1)]
     assert counts == [1, *[0] * (FORECAST_STEPS - 1)] * 2 + [1]
