@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from gateway import speech
 from gateway.alerts import AlertEngine
 from gateway.codecs import (
     Assignments,
@@ -75,7 +76,11 @@ class Assembly:
 def assemble(
     config: Config, *, clock: Clock, store: Store, scripts: ScriptEngine | None = None
 ) -> Assembly:
-    """Build the parts between the wires and restore their state from the store."""
+    """Build the parts between the wires and restore their state from the store.
+
+    From here on this process speaks the site's language (`gateway.speech`).
+    """
+    speech.use(config.site.language, config.site.units, config.agronomy.time_zone)
     telemetry = Telemetry()
     codecs = CodecLibrary(config.codecs, scripts or ScriptProcess(), telemetry.codec_said)
     assignments = Assignments(config, codecs)

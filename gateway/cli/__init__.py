@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -72,12 +72,27 @@ def demo(
     broker: Annotated[
         str | None, typer.Option(help="HOST:PORT of a real broker instead of the built-in one.")
     ] = None,
+    language: Annotated[
+        Literal["en", "zh_CN"], typer.Option(help="In which alerts are told.")
+    ] = "en",
+    units: Annotated[
+        Literal["metric", "imperial"], typer.Option(help="In which alerts are told.")
+    ] = "metric",
     as_json: AsJson = False,
 ) -> None:
     """Show it all at once: a simulated farm, a broker, the gateway, and what it notices."""
     from gateway.commands import demo as command
 
-    raise SystemExit(command.run(duration_s=duration, seed=seed, broker=broker, as_json=as_json))
+    raise SystemExit(
+        command.run(
+            duration_s=duration,
+            seed=seed,
+            broker=broker,
+            as_json=as_json,
+            language=language,
+            units=units,
+        )
+    )
 
 
 @app.command()

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.rules.rhythm import Rhythm
-from gateway.alerts.words import duration
+from gateway.alerts.words import titled
 from gateway.config import SilenceConfig
-from gateway.types import Alert, AlertEvent, Channel, DevEui, Reason, Severity
+from gateway.speech import duration, say
+from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reason, Severity
 
 RULE = "silence"
 SITE_RULE = "silence-site"
@@ -201,12 +202,13 @@ class SilenceRule:
             return []
         last_s = rhythm.last_s if rhythm.last_s is not None else self._grace_s
         first_s = self._since_s(dev_eui) + limit_s
-        name = self._names.get(dev_eui, dev_eui)
+        device = DeviceInfo(dev_eui, self._names.get(dev_eui, ""))
+        trouble = say("nothing heard for {duration}", duration=duration(now_s - last_s))
         alert = Alert(
             id=alert_id(dev_eui, RULE, "", first_s), dev_eui=dev_eui, rule=RULE, kind="silence",
             cause="network", severity=Severity.WARNING,
-            title=f"{name}: nothing heard for {duration(now_s - last_s)}",
-            advice="Check its battery and its antenna, and whether it is still there.",
+            title=titled(device, trouble),
+            advice=say("Check its battery and its antenna, and whether it is still there."),
             reason=(self._reason(rhythm, now_s - last_s),),
             first_seen_s=first_s, last_seen_s=first_s,
         )  # fmt: skip
@@ -223,8 +225,11 @@ class SilenceRule:
         self._site_alert = Alert(
             id=alert_id(lead, SITE_RULE, "", first_s), dev_eui=lead, rule=SITE_RULE, kind="silence",
             cause="network", severity=Severity.CRITICAL,
-            title=f"{self._site}: {len(peers)} of {len(self._rhythms)} devices silent together",
-            advice="Check the radio gateway, its power and its network, and the network server.",
+            title=say("{site}: {count} of {total} devices silent together", site=self._site,
+                      count=len(peers), total=len(self._rhythms)),
+            advice=say(
+                "Check the radio gateway, its power and its network, and the network server."
+            ),
             reason=(self._reason(rhythm, now_s - (rhythm.last_s or now_s)),),
             first_seen_s=first_s, last_seen_s=now_s, peers=tuple(peers[1:]),
         )  # fmt: skip
