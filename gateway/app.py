@@ -128,6 +128,7 @@ class Daemon:
             devices=assembly.stages.devices,
             alerts=assembly.alerts,
             downlinks=assembly.downlinks,
+            equipment=assembly.equipment,
             version=__version__,
             info=self._info,
             health=self._health,

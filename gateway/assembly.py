@@ -8,6 +8,7 @@ from functools import partial
 
 from gateway import speech
 from gateway.alerts import AlertEngine
+from gateway.alerts.equipment import Equipment
 from gateway.codecs import (
     Assignments,
     CodecLibrary,
@@ -18,7 +19,15 @@ from gateway.codecs import (
     decode_event,
 )
 from gateway.config import Config
-from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
+from gateway.control import (
+    KEPT_S,
+    Authority,
+    Catalogue,
+    CommandParser,
+    Desk,
+    DownlinkTracker,
+    Safety,
+)
 from gateway.errors import BadInput, PackError, StoreError
 from gateway.inference import Detector, candidates, load_model
 from gateway.links import ScriptProcess
@@ -29,6 +38,7 @@ from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
 from gateway.types import Clock, Delivery, DeviceEvent, ScriptEngine
+from gateway.upkeep import SamplingAdviser
 from gateway.windows import WindowBank
 
 CHIRPSTACK = "chirpstack"
@@ -55,6 +65,7 @@ class Assembly:
     assignments: Assignments
     payloads: PayloadDecoder
     network: NetworkServer
+    equipment: Equipment
     model_name: str
     model_trouble: str
 
@@ -106,6 +117,9 @@ def assemble(
         serves=network.serves,
     )
     alerts = AlertEngine(config, model_name)
+    parser = CommandParser(config.downlink, store.downlink, safety=safety)
+    adviser = SamplingAdviser(config, Equipment(), catalogue, parser)
+    adviser.restore(lately, store.control())
     stages = Stages(
         config,
         clock=clock,
@@ -121,13 +135,14 @@ def assemble(
         requests=requests,
         network=network,
         desk=desk,
+        adviser=adviser,
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)
     stages.settle_restart(clock.now_s())
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
-        codecs, assignments, payloads, network, model_name, model_trouble,
+        codecs, assignments, payloads, network, adviser.equipment, model_name, model_trouble,
     )  # fmt: skip
 
 

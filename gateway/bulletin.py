@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.alerts import AlertEngine
+from gateway.alerts.equipment import Equipment
 from gateway.config import Config
 from gateway.control import VERBS, DownlinkTracker
 from gateway.devices import Device, DeviceBook
@@ -30,6 +31,7 @@ from gateway.types import (
     Json,
     Message,
 )
+from gateway.upkeep import condition_json, sampling_json
 
 FORECAST_STEPS = 6
 """A forecast is told again when so many of its steps have passed, or an alert changed: it is most
@@ -46,6 +48,7 @@ class Bulletin:
         devices: DeviceBook,
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
+        equipment: Equipment,
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
@@ -55,6 +58,7 @@ class Bulletin:
         self._devices = devices
         self._alerts = alerts
         self._downlinks = downlinks
+        self._equipment = equipment
         self._info = info
         self._health = health
         self._forecast_s: dict[DevEui, float] = {}
@@ -86,12 +90,14 @@ class Bulletin:
             told += self._present(device, again=device.info.dev_eui in alarmed)
         for dev_eui, online in outcome.availability.items():
             told.append(messages.availability(self._topics, dev_eui, online=online))
+        for dev_eui in outcome.advice:
+            told.append(self._advice(dev_eui, outcome.now_s))
         if outcome.fresh:
             told.append(self._list())
         if outcome.hello:
             told += self._announcements()
         for question in outcome.questions:
-            told += self._answer(question)
+            told += self._answer(question, outcome.now_s)
         for reply in outcome.replies:
             told += self._reply(reply)
         return told
@@ -106,6 +112,8 @@ class Bulletin:
             online = self._alerts.available(device.info.dev_eui)
             yield messages.availability(self._topics, device.info.dev_eui, online=online)
             yield from self._present(device, again=True)
+            if self._equipment.sampling(device.info.dev_eui) is not None:
+                yield self._advice(device.info.dev_eui, device.last_seen_s)
         told = [
             message
             for alert in self._alerts.open()
@@ -165,6 +173,11 @@ class Bulletin:
         if again or self._is_due(device):
             yield from self._forecast(device)
 
+    def _advice(self, dev_eui: DevEui, time_s: float) -> Message:
+        found = sampling_json(self._equipment.sampling(dev_eui))
+        payload = payloads.advice(found, time_s=time_s) if found is not None else None
+        return messages.advice(self._topics, dev_eui, payload)
+
     def _is_due(self, device: Device) -> bool:
         """Tell whether the forecast that stands is old by the measure of its own steps."""
         forecasts = _shown_forecasts(device)
@@ -199,6 +212,12 @@ class Bulletin:
             self._topics, payloads.bridge_devices(map(_entry, self._devices))
         )
 
+    def _conditions(self, now_s: float) -> list[Json]:
+        """Return how every device does, the worst first."""
+        return [
+            condition_json(one) for one in self._equipment.conditions(self._alerts.open(), now_s)
+        ]
+
     def _reply(self, reply: Reply) -> list[Message]:
         """Return the answer to what was carried out, or refused."""
         question = reply.question
@@ -206,11 +225,12 @@ class Bulletin:
         body = payloads.response(data=reply.data, error=reply.error, transaction=transaction)
         return messages.response(self._topics, question.verb, body, question.properties)
 
-    def _answer(self, question: Question) -> list[Message]:
+    def _answer(self, question: Question, now_s: float) -> list[Message]:
         answers: Mapping[str, Callable[[], Json]] = {
             "info": lambda: dict(self._info()),
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
+            "health/devices": lambda: self._conditions(now_s),
         }
         answer = answers.get(question.verb)
         known = ", ".join((*answers, "downlink", *sorted(VERBS)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.speech import duration, figure, interval, say, words_of
-from gateway.types import Alert, DeviceInfo, Reason
+from gateway.types import Alert, DeviceInfo, Reason, Scalar
 
 _SHOWN = 3  # reasons that fit in a line of text
 _CODEC = "codec."
@@ -43,9 +43,18 @@ def _reason(reason: Reason) -> str:
         return _silence(reason, observed)
     if reason.expected is None:
         return say("{channel} is {value}.", channel=channel, value=observed)
-    low, _, high = reason.expected
+    low, middle, high = reason.expected
+    expected = figure(middle, reason.unit)
+    if _is_within(reason.observed, low, high) and expected != observed:
+        # Not one value is out of bounds, but all of them together lean to one side.
+        return say("{channel} is {value}, and about {expected} was expected.", channel=channel,
+                   value=observed, expected=expected)  # fmt: skip
     return say("{channel} is {value}, expected {range}.", channel=channel, value=observed,
                range=interval(low, high, reason.unit))  # fmt: skip
+
+
+def _is_within(value: Scalar, low: float, high: float) -> bool:
+    return not isinstance(value, str) and low <= value <= high
 
 
 def _silence(reason: Reason, observed: str) -> str:

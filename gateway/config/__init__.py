@@ -5,6 +5,7 @@ against these models. An environment variable `LORA_GATEWAY_<SECTION>__<KEY>` (t
 between levels) overrides the file; a value is read as TOML where it is valid TOML, else as text.
 """
 
+from gateway.config.advice import AdviceConfig
 from gateway.config.agronomy import AgronomyConfig, FieldConfig, TrendConfig
 from gateway.config.alerts import AlertsConfig, LinkAlertConfig, SilenceConfig, ThresholdConfig
 from gateway.config.brokers import (
@@ -43,6 +44,7 @@ __all__ = [
     "DURATION_UNITS",
     "ENV_PREFIX",
     "MIN_KEY_BYTES",
+    "AdviceConfig",
     "AgronomyConfig",
     "AlertsConfig",
     "ChannelConfig",

@@ -51,6 +51,12 @@ def bridge_devices(topics: Topics, payload: Mapping[str, Json]) -> Message:
     return _retained(topics.bridge_devices, payload)
 
 
+def advice(topics: Topics, dev_eui: DevEui, payload: Mapping[str, Json] | None) -> Message:
+    """Show what is advised for a device; None takes it back."""
+    topic = topics.advice(dev_eui)
+    return _retained(topic, payload) if payload is not None else Message(topic, b"", retain=True)
+
+
 def state(topics: Topics, dev_eui: DevEui, payload: Mapping[str, Json]) -> Message:
     """Show a device's latest readings."""
     return _retained(topics.state(dev_eui), payload)

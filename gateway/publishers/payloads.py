@@ -86,6 +86,11 @@ def availability(*, online: bool) -> dict[str, Json]:
     return {"state": "online" if online else "offline"}
 
 
+def advice(sampling: Mapping[str, Json], *, time_s: float) -> dict[str, Json]:
+    """Return what is advised for a device; `sampling` is made by `upkeep.sampling_json`."""
+    return {"time": values.rfc3339(time_s), "sampling": dict(sampling)}
+
+
 def anomaly(verdicts: Iterable[Verdict], *, time_s: float, active: bool) -> dict[str, Json]:
     """Return the newest verdict of each channel; `active` says whether an alert stands."""
     channels = {verdict.channel: _verdict(verdict) for verdict in verdicts}

@@ -7,7 +7,7 @@ messages. A restart of a device shows as a frame counter that begins again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
@@ -119,7 +119,6 @@ class _Device:
     batteries: dict[Channel, _Days] = field(default_factory=dict)
     link: dict[str, deque[float]] = field(default_factory=dict)
     values: dict[Channel, deque[float]] = field(default_factory=dict)
-    sampling: Sampling | None = None
 
     @property
     def every_s(self) -> float | None:
@@ -133,6 +132,7 @@ class Equipment:
 
     def __init__(self) -> None:
         self._devices: dict[DevEui, _Device] = {}
+        self._sampling: dict[DevEui, Sampling] = {}
 
     def hear(self, info: DeviceInfo, uplink: HeardUplink) -> None:
         """Take an uplink; one that is older than the newest tells of its day's battery alone."""
@@ -161,9 +161,9 @@ class Equipment:
         older = [time_s for time_s in past.restarts_s if time_s < oldest_s]
         known.restarts_s.extendleft(reversed(older))
 
-    def forget(self, dev_eui: DevEui) -> None:
-        """Drop a device."""
-        self._devices.pop(dev_eui, None)
+    def restore(self, sampling: Mapping[DevEui, Sampling]) -> None:
+        """Take back what was advised before a restart."""
+        self._sampling.update(sampling)
 
     def conditions(self, alerts: Sequence[Alert], now_s: float) -> list[Condition]:
         """Return how every device does, the worst first."""
@@ -182,7 +182,7 @@ class Equipment:
         known = self._devices.get(dev_eui)
         every_s = known.every_s if known is not None else None
         if known is None or every_s is None:
-            return None
+            return self._sampling.get(dev_eui)  # too little was heard to think better of it
         holds = {
             one.channel: holds_s(one, resolution_of(known.values.get(one.channel, ())))
             for one in forecasts
@@ -190,7 +190,7 @@ class Equipment:
         }
         battery = self._battery(known)
         forecast = battery.forecast if battery else None
-        known.sampling = advise_sampling(
+        found = advise_sampling(
             every_s,
             holds,
             disturbed=any(one.dev_eui == dev_eui and one.kind not in _OF_ITSELF for one in alerts),
@@ -198,12 +198,14 @@ class Equipment:
             least_s=least_s,
             most_s=most_s,
         )
-        return known.sampling
+        self._sampling.pop(dev_eui, None)
+        if found is not None:
+            self._sampling[dev_eui] = found
+        return found
 
     def sampling(self, dev_eui: DevEui) -> Sampling | None:
         """Return what was advised last."""
-        known = self._devices.get(dev_eui)
-        return known.sampling if known else None
+        return self._sampling.get(dev_eui)
 
     def _known(self, info: DeviceInfo) -> _Device:
         known = self._devices.get(info.dev_eui)
@@ -253,7 +255,7 @@ class Equipment:
             restarts=len(known.restarts_s),
             firmware=known.firmware,
             alerts=tuple(one for one in alerts if dev_eui in (one.dev_eui, *one.peers)),
-            sampling=known.sampling,
+            sampling=self._sampling.get(dev_eui),
         )
         level, judgement = judge(found, now_s)
         return replace(found, level=level, judgement=judgement)
