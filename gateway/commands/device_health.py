@@ -18,11 +18,12 @@ from gateway.alerts.equipment import NEWEST, Condition, Equipment, Level
 from gateway.commands.inspect import reading
 from gateway.config import Config, load
 from gateway.recollection import older_days
-from gateway.speech import duration, figure, say
+from gateway.speech import duration, figure, moment, say
 from gateway.store import Reader
 from gateway.upkeep import condition_json, kept_sampling
 
 _WIDTH = 160
+_DAYS_S = 2 * DAY_S
 _STYLES = {Level.ACT: "bold red", Level.WATCH: "yellow", Level.NEW: "dim", Level.OK: "green"}
 
 
@@ -84,7 +85,7 @@ def _row(one: Condition, now_s: float) -> tuple[Text, ...]:
     return (
         Text(_name(one)),
         Text(one.judgement, style=_STYLES[one.level]),
-        Text(say("{duration} ago", duration=duration(max(now_s - one.last_seen_s, 0.0)))),
+        Text(_ago(one.last_seen_s, now_s)),
         Text("" if one.every_s is None else duration(one.every_s)),
         Text("" if battery is None else figure(battery.value, battery.unit)),
         Text("" if days is None else duration(days * DAY_S)),
@@ -93,6 +94,14 @@ def _row(one: Condition, now_s: float) -> tuple[Text, ...]:
         Text(str(one.restarts or "")),
         Text(kind),
     )
+
+
+def _ago(time_s: float, now_s: float) -> str:
+    """Return how long ago, or when if that is days."""
+    age_s = max(now_s - time_s, 0.0)
+    if age_s > _DAYS_S:
+        return moment(time_s)
+    return say("{duration} ago", duration=duration(age_s))
 
 
 def _name(one: Condition) -> str:

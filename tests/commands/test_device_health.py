@@ -12,7 +12,6 @@ from chirpstack_events import eui, up
 from gateways import NOW_S, Bench, settings
 
 from gateway.commands import device_health
-from gateway.speech import speaking
 from gateway.store import Batch
 
 DAY_S = 86400.0
@@ -23,13 +22,6 @@ def settings_file(folder: Path, text: str = "") -> Path:
     path = folder / "lora-gateway.toml"
     path.write_text(f"{text}\n[store]\npath = '{folder / 'gateway.db'}'\n")
     return path
-
-
-@pytest.fixture(autouse=True)
-def own_language() -> Iterator[None]:
-    """Leave no language behind: a command chooses that of its settings."""
-    with speaking():
-        yield
 
 
 @pytest.fixture

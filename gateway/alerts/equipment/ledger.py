@@ -1,19 +1,23 @@
 """What is remembered of each device to tell how it does: bounded, and rebuilt from stored uplinks.
 
-Batteries are remembered by day, as a few values of each; links and intervals by the newest
-messages. A restart of a device shows as a frame counter that begins again.
+Batteries are remembered by day, links and intervals by the newest messages. A restart of a device
+shows as a frame counter that begins again.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import Protocol
 
-from gateway.alerts.battery import DAY_S, MOST_DAYS, days_left
+from gateway.alerts.battery import DAY_S, BatteryForecast, days_left
 from gateway.alerts.equipment.condition import (
     Battery,
     Condition,
@@ -48,15 +52,32 @@ LOOKBACK_DAYS = 45
 
 PER_DAY = 2
 
-_A_DAY = 12
+_LONGEST = 32
 _SAME_MESSAGE_S = 10.0
 _RESTARTS = 32
 _OUT_OF_ORDER = 8  # frames that overtake each other are no restart
 _ABOUT_ITSELF = ("radio.", "device.", "location.")
-_LINK = ("radio.rssi", "radio.snr", "radio.link_margin")
-_LOSS = Channel("radio.loss")
-_FIRMWARE = Channel("device.firmware")
-_BATTERIES = (Channel("device.battery_v"), Channel("device.battery_percent"))
+_LINK = (Channel("radio.rssi"), Channel("radio.snr"), Channel("radio.link_margin"))
+
+
+class _Role(Enum):
+    """What a channel tells of its device."""
+
+    NONE = auto()
+    BATTERY = auto()
+    FIRMWARE = auto()
+    LINK = auto()
+    LOSS = auto()
+    VALUE = auto()
+
+
+_ROLES = {
+    Channel("device.battery_v"): _Role.BATTERY,
+    Channel("device.battery_percent"): _Role.BATTERY,
+    Channel("device.firmware"): _Role.FIRMWARE,
+    Channel("radio.loss"): _Role.LOSS,
+    **dict.fromkeys(_LINK, _Role.LINK),
+}
 _OF_ITSELF = frozenset({"silence", "link", "battery", "codec"})
 """Kinds of alerts that more messages would not help."""
 
@@ -83,30 +104,49 @@ class HeardUplink(Protocol):
 
 @dataclass(slots=True)
 class _Days:
-    """A battery by day; of each at most `_A_DAY` values, the newest."""
+    """A battery by day, in a kilobyte: the mean of each day, the newest `LOOKBACK_DAYS`."""
 
     unit: str = ""
     newest_s: float = 0.0
     value: float = 0.0
-    days: dict[int, deque[float]] = field(default_factory=dict)
+    days: array[int] = field(default_factory=lambda: array("l"))
+    sums: array[float] = field(default_factory=lambda: array("d"))
+    counts: array[int] = field(default_factory=lambda: array("l"))
+    forecast: BatteryForecast | None = None
+    forecast_day: int = -1
 
     def add(self, reading: Reading, value: float) -> None:
         if reading.time_s >= self.newest_s:
             self.newest_s, self.value, self.unit = reading.time_s, value, reading.unit
         day = int(reading.time_s // DAY_S)
-        self.days.setdefault(day, deque(maxlen=_A_DAY)).append(value)
-        while len(self.days) > MOST_DAYS:
-            del self.days[min(self.days)]
+        at = bisect_left(self.days, day)
+        if at == len(self.days) or self.days[at] != day:
+            self.days.insert(at, day)
+            self.sums.insert(at, 0.0)
+            self.counts.insert(at, 0)
+        self.sums[at] += value
+        self.counts[at] += 1
+        if len(self.days) > LOOKBACK_DAYS:
+            del self.days[0], self.sums[0], self.counts[0]
 
     def told(self, channel: Channel) -> Battery:
-        pairs = [(day * DAY_S, value) for day, values in self.days.items() for value in values]
-        floor = floor_of(self.unit, max(value for _, value in pairs))
-        forecast = days_left([day for day, _ in pairs], [value for _, value in pairs], floor)
-        return Battery(channel, self.value, self.unit, forecast)
+        """Return the battery; where it leads is reckoned once a day."""
+        if self.forecast_day != (today := self.days[-1]):
+            means = [total / count for total, count in zip(self.sums, self.counts, strict=True)]
+            floor = floor_of(self.unit, max(means))
+            self.forecast = days_left([day * DAY_S for day in self.days], means, floor)
+            self.forecast_day = today
+        return Battery(channel, self.value, self.unit, self.forecast)
+
+
+def _newest() -> array[float]:
+    return array("d")
 
 
 @dataclass(slots=True)
 class _Device:
+    """One device. The arrays hold what its newest messages said, `NEWEST` at most."""
+
     info: DeviceInfo
     last_s: float = 0.0
     dev_addr: str = ""
@@ -114,11 +154,11 @@ class _Device:
     heard: int = 0
     firmware: str = ""
     loss: float | None = None
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=NEWEST))
-    restarts_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RESTARTS))
+    times: array[float] = field(default_factory=_newest)
+    restarts_s: list[float] = field(default_factory=list)
     batteries: dict[Channel, _Days] = field(default_factory=dict)
-    link: dict[str, deque[float]] = field(default_factory=dict)
-    values: dict[Channel, deque[float]] = field(default_factory=dict)
+    link: dict[Channel, array[float]] = field(default_factory=dict)
+    values: dict[Channel, array[float]] = field(default_factory=dict)
 
     @property
     def every_s(self) -> float | None:
@@ -137,29 +177,31 @@ class Equipment:
     def hear(self, info: DeviceInfo, uplink: HeardUplink) -> None:
         """Take an uplink; one that is older than the newest tells of its day's battery alone."""
         known = self._known(info)
-        self._batteries(known, uplink.readings)
-        if uplink.time_s < known.last_s:
+        fresh = uplink.time_s >= known.last_s
+        for reading in uplink.readings:
+            _take(known, reading, fresh=fresh)
+        if not fresh:
             return
         if _is_restart(known, uplink):
-            known.restarts_s.append(uplink.time_s)
+            known.restarts_s = [*known.restarts_s, uplink.time_s][-_RESTARTS:]
         known.last_s, known.dev_addr = uplink.time_s, uplink.dev_addr
         known.f_cnt = uplink.f_cnt if uplink.f_cnt is not None else known.f_cnt
         known.heard += 1
-        known.times.append(uplink.time_s)
-        self._newest(known, uplink.readings)
+        _push(known.times, uplink.time_s)
 
     def recall(self, info: DeviceInfo, thinned: Iterable[HeardUplink]) -> None:
         """Take stored uplinks of older days, a few of each, oldest first: batteries, restarts."""
         known = self._known(info)
-        past = _Device(info)
+        past, restarts_s = _Device(info), []
         for uplink in thinned:
-            self._batteries(known, uplink.readings)
-            if past.f_cnt is not None and _is_restart(past, uplink):
-                past.restarts_s.append(uplink.time_s)
+            for reading in uplink.readings:
+                _take(known, reading, fresh=False)
+            if _is_restart(past, uplink):
+                restarts_s.append(uplink.time_s)
             past.dev_addr, past.f_cnt = uplink.dev_addr, uplink.f_cnt
-        oldest_s = known.times[0] if known.times else float("inf")
-        older = [time_s for time_s in past.restarts_s if time_s < oldest_s]
-        known.restarts_s.extendleft(reversed(older))
+        oldest_s = known.times[0] if known.times else math.inf
+        older = [time_s for time_s in restarts_s if time_s < oldest_s]
+        known.restarts_s = [*older, *known.restarts_s][-_RESTARTS:]
 
     def restore(self, sampling: Mapping[DevEui, Sampling]) -> None:
         """Take back what was advised before a restart."""
@@ -214,26 +256,6 @@ class Equipment:
         known.info = info
         return known
 
-    def _batteries(self, known: _Device, readings: Sequence[Reading]) -> None:
-        for reading in readings:
-            value = _number(reading)
-            if reading.channel in _BATTERIES and value is not None:
-                known.batteries.setdefault(reading.channel, _Days()).add(reading, value)
-
-    def _newest(self, known: _Device, readings: Sequence[Reading]) -> None:
-        for reading in readings:
-            channel, value = reading.channel, _number(reading)
-            if channel == _FIRMWARE:
-                known.firmware = str(reading.value)[:32]
-            elif value is None or reading.key.startswith(DERIVED):
-                continue
-            elif channel == _LOSS:
-                known.loss = value
-            elif channel in _LINK:
-                known.link.setdefault(str(channel), deque(maxlen=NEWEST)).append(value)
-            elif not channel.startswith(_ABOUT_ITSELF):
-                known.values.setdefault(channel, deque(maxlen=NEWEST)).append(value)
-
     def _battery(self, known: _Device) -> Battery | None:
         """Return the battery as it is told: the one that says when it is empty, else in percent."""
         told = [days.told(channel) for channel, days in known.batteries.items()]
@@ -268,6 +290,34 @@ def _is_restart(known: _Device, uplink: HeardUplink) -> bool:
     return known.dev_addr != uplink.dev_addr or known.f_cnt - uplink.f_cnt > _OUT_OF_ORDER
 
 
-def _number(reading: Reading) -> float | None:
-    numeric = reading.kind is ReadingKind.NUMERIC and not isinstance(reading.value, str)
-    return float(reading.value) if numeric else None
+def _take(known: _Device, reading: Reading, *, fresh: bool) -> None:
+    role = _role_of(reading.channel)
+    if role is _Role.NONE or not (fresh or role is _Role.BATTERY):
+        return
+    if role is _Role.FIRMWARE:
+        known.firmware = str(reading.value)[:_LONGEST]
+        return
+    if reading.kind is not ReadingKind.NUMERIC or isinstance(reading.value, str):
+        return
+    value = float(reading.value)
+    if role is _Role.BATTERY:
+        known.batteries.setdefault(reading.channel, _Days()).add(reading, value)
+    elif role is _Role.LOSS:
+        known.loss = value
+    elif role is _Role.LINK:
+        _push(known.link.setdefault(reading.channel, array("d")), value)
+    elif not reading.key.startswith(DERIVED):
+        _push(known.values.setdefault(reading.channel, array("d")), value)
+
+
+@lru_cache(maxsize=4096)
+def _role_of(channel: Channel) -> _Role:
+    if channel in _ROLES:
+        return _ROLES[channel]
+    return _Role.NONE if channel.startswith(_ABOUT_ITSELF) else _Role.VALUE
+
+
+def _push(newest: array[float], value: float) -> None:
+    newest.append(value)
+    if len(newest) > NEWEST:
+        del newest[0]

@@ -68,8 +68,8 @@ def test_a_device_that_does_well_is_in_good_order() -> None:
 @pytest.mark.parametrize(
     ("per_day", "level", "judgement"),
     [
-        (0.002, Level.OK, "in good order, its battery lasts about 330 days"),
-        (0.01, Level.WATCH, "its battery lasts about 50 days more"),
+        (0.002, Level.OK, "in good order, its battery lasts about 331 days"),
+        (0.01, Level.WATCH, "its battery lasts about 51 days more"),
         (0.03, Level.ACT, "its battery lasts about 4 days more"),
     ],
 )
