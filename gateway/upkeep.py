@@ -102,6 +102,7 @@ class SamplingAdviser:
     ) -> None:
         dev_eui = device.info.dev_eui
         before = self.equipment.sampling(dev_eui)
+        self._catalogue.learn(device.info)
         name, spec = self._command_of(dev_eui)
         least_s, most_s = _limits(spec) if spec is not None else (ROUND_S[0], ROUND_S[-1])
         found = self.equipment.advise(

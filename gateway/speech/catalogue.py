@@ -8,7 +8,6 @@ Format of GNU MO Files".
 
 from __future__ import annotations
 
-import ast
 import gettext
 import io
 import re
@@ -19,7 +18,9 @@ from importlib import resources
 
 DOMAIN = "lora-gateway"
 _MAGIC = 0x950412DE
-_LINE = re.compile(r'^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)?\s*(".*")$')
+_LINE = re.compile(r'^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)?\s*"(.*)"$')
+_ESCAPED = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _CONTEXT = "\x04"  # between a context and its sentence, as gettext joins them
 
 
@@ -84,8 +85,12 @@ def _read(lines: Iterable[str]) -> Iterator[Entry]:
         name = (found and found[1]) or name
         if found is None or not name:
             raise ValueError(f"line {number} is no part of a catalogue: {line[:60]}")
-        entry.parts[name] = entry.parts.get(name, "") + ast.literal_eval(found[2])
+        entry.parts[name] = entry.parts.get(name, "") + _unquoted(found[2])
     yield entry
+
+
+def _unquoted(text: str) -> str:
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), text)
 
 
 def _compiled(entries: Iterable[Entry]) -> bytes:

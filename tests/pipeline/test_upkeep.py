@@ -83,7 +83,7 @@ def test_a_suggestion_is_told_and_nothing_is_sent() -> None:
     advised = Bench(settings("suggest")).look(DAY_S)
 
     (found,) = advised.changed.values()
-    assert (found.case, found.every_s, found.wanted_s) == ("calm", 900.0, 14400.0)
+    assert (found.case, found.every_s, found.wanted_s) == ("calm", 900.0, 7200.0)
     assert advised.commands == []
 
 
@@ -100,7 +100,7 @@ def test_what_the_operator_agreed_to_is_sent_as_a_command_of_the_schema() -> Non
     assert (downlink.by, downlink.command, downlink.state) == (
         "gateway", "interval", DownlinkState.ACCEPTED,
     )  # fmt: skip
-    assert json.loads(downlink.data) == {"minutes": 240}
+    assert json.loads(downlink.data) == {"minutes": 120}
 
 
 def test_a_device_is_commanded_once_a_day_at_most_even_when_looked_at_again() -> None:

@@ -27,6 +27,7 @@ _WORTH = 1.9  # a change by less is not worth a command
 _ALERT = 3.0
 _SHORT_DAYS = 60.0
 _SAVES = 2.0
+_SLOWER = 8.0  # at most so many times slower at once: a calm day is not a calm year
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def advise_sampling(
         case, wanted_s = "battery", _SAVES * max(hold_s, every_s)
     else:
         case, wanted_s = ("calm" if hold_s > every_s else "restless"), hold_s
-    wanted_s = _rounded(wanted_s, least_s, most_s)
+    wanted_s = _rounded(min(wanted_s, _SLOWER * every_s), least_s, most_s)
     if max(wanted_s / every_s, every_s / wanted_s) < _WORTH:
         return None
     if case in {"alert", "restless"} and wanted_s > every_s:
