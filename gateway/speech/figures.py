@@ -18,10 +18,10 @@ _LONGEST_TEXT = 60
 
 
 def duration(seconds: float) -> str:
-    """Return a span as people say it: `45 min`, `3 h`, `2 days`."""
+    """Return a span as people say it: `45 min`, `1 h`, `2 days`."""
     if seconds < 2 * _MINUTE_S:
         return say("{count} s", count=f"{seconds:.0f}")
-    if seconds < 2 * _HOUR_S:
+    if seconds < 2 * _HOUR_S and round(seconds) != _HOUR_S:
         return say("{count} min", count=f"{seconds / _MINUTE_S:.0f}")
     if seconds < 2 * _DAY_S:
         return say("{count} h", count=f"{seconds / _HOUR_S:.0f}")

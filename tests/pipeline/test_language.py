@@ -109,7 +109,7 @@ async def test_an_interval_goes_to_the_network_server_where_the_operator_agreed(
 
     (advice,) = outcome.advice.values()
     assert advice is not None
-    assert advice.text == "变化平缓：改为每 2 小时测量一次（目前为每 15 分钟）同样够用，还能省电。"
+    assert advice.text == "变化平缓，改为每 2 小时测量一次（目前为每 15 分钟）同样够用，还能省电。"
     sent = [(one.command, one.object, one.by) for one in outcome.dispatch]
     assert sent == ([("interval", {"minutes": 120}, "gateway")] if agreed else [])
     assert not agreed or outcome.dispatch[0].state is DownlinkState.ACCEPTED

@@ -93,6 +93,4 @@ def test_advice_says_both_intervals_in_the_language_of_the_site() -> None:
     with speaking("zh_CN"):
         found = advised(3600.0, {AIR: 700.0})
     assert found is not None
-    assert (
-        found.text == "气温在两次上报之间变化过大：请改为每 10 分钟测量一次（目前为每 60 分钟）。"
-    )
+    assert found.text == "气温在两次上报之间变化过大，请改为每 10 分钟测量一次（目前为每 1 小时）。"
