@@ -16,7 +16,7 @@ from gateway.errors import ConfigError, GatewayError
 GATEWAY = "lora-gateway"
 """The gateway's name at the broker where the settings give none, as in deploy/mosquitto."""
 
-QUESTIONS = ("info", "health", "devices")
+QUESTIONS = ("info", "health", "health/devices", "devices")
 
 
 def write(config_path: Path | None, out: Path, *, force: bool) -> int:
