@@ -22,7 +22,7 @@ from gateway.control import Catalogue, CommandParser, Target, refused
 from gateway.devices import Device
 from gateway.errors import CommandRefused
 from gateway.publishers import values
-from gateway.types import Alert, DevEui, Downlink, Forecast, Json
+from gateway.types import Alert, Channel, DevEui, Downlink, Forecast, Json
 
 DAY_S = 86400.0
 AT_ONCE = 20
@@ -184,6 +184,7 @@ def sampling_json(advice: Sampling | None) -> dict[str, Json] | None:
         "every_s": values.number(advice.every_s),
         "wanted_s": values.number(advice.wanted_s),
         "case": advice.case,
+        "channel": advice.channel,
         "advice": advice.text,
     }
 
@@ -195,7 +196,7 @@ def kept_sampling(kept: Mapping[str, Json]) -> dict[DevEui, Sampling]:
         if name.startswith(_KEPT) and isinstance(told, dict):
             found[DevEui(name.removeprefix(_KEPT))] = Sampling(
                 float(told["every_s"]), float(told["wanted_s"]),
-                str(told["case"]), str(told["advice"]),
+                str(told["case"]), Channel(str(told["channel"])),
             )  # fmt: skip
     return found
 

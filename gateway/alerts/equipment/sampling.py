@@ -13,13 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.speech import duration, say, words_of
+from gateway.speech import duration, phrase, say, words_of
 from gateway.types import QUANTILES, Channel, Forecast
 
 ROUND_S = (60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 10800.0, 14400.0,
            21600.0, 43200.0, 86400.0)  # fmt: skip
 """Intervals as people set them."""
 
+_TEXTS = {
+    "alert": phrase("An alert is open: measure every {wanted} instead of every {now} until it is "
+                    "over."),
+    "battery": phrase("The battery runs out: every {wanted} instead of every {now} makes it last "
+                      "longer."),
+    "calm": phrase("Little happens: every {wanted} instead of every {now} tells as much and saves "
+                   "battery."),
+    "restless": phrase("{channel} changes too much between two messages: measure every {wanted} "
+                       "instead of every {now}."),
+}  # fmt: skip
 _LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
 _MATTERS = 0.1  # of the range that is expected
 _RESOLUTIONS = 2.0
@@ -32,12 +42,20 @@ _SLOWER = 8.0  # at most so many times slower at once: a calm day is not a calm 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What is advised: from `every_s` to `wanted_s`, why (`case`), and that in words."""
+    """What is advised: from `every_s` to `wanted_s`, and why: `case`, and which channel decides."""
 
     every_s: float
     wanted_s: float
     case: str
-    text: str
+    channel: Channel
+
+    @property
+    def text(self) -> str:
+        """That in words, in the language of the site."""
+        now, wanted = duration(self.every_s), duration(self.wanted_s)
+        words = words_of(self.channel)
+        said = say(_TEXTS[self.case], wanted=wanted, now=now, channel=words)
+        return said[:1].upper() + said[1:]
 
 
 def holds_s(forecast: Forecast, resolution: float) -> float:
@@ -89,25 +107,10 @@ def advise_sampling(
         return None
     if case in {"alert", "restless"} and wanted_s > every_s:
         return None  # the device cannot speak as often as it should
-    return Sampling(every_s, wanted_s, case, _text(case, channel, every_s, wanted_s))
+    return Sampling(every_s, wanted_s, case, channel)
 
 
 def _rounded(wanted_s: float, least_s: float, most_s: float) -> float:
     """Return the longest round interval that is not longer, within what the device allows."""
     fits = [one for one in ROUND_S if one <= wanted_s]
     return min(max(fits[-1] if fits else ROUND_S[0], least_s), most_s)
-
-
-def _text(case: str, channel: Channel, every_s: float, wanted_s: float) -> str:
-    now, wanted = duration(every_s), duration(wanted_s)
-    if case == "alert":
-        return say("An alert is open: measure every {wanted} instead of every {now} until it is "
-                   "over.", wanted=wanted, now=now)  # fmt: skip
-    if case == "battery":
-        return say("The battery runs out: every {wanted} instead of every {now} makes it last "
-                   "longer.", wanted=wanted, now=now)  # fmt: skip
-    if case == "calm":
-        return say("Little happens: every {wanted} instead of every {now} tells as much and saves "
-                   "battery.", wanted=wanted, now=now)  # fmt: skip
-    return say("{channel} changes too much between two messages: measure every {wanted} instead "
-               "of every {now}.", channel=words_of(channel), wanted=wanted, now=now)  # fmt: skip

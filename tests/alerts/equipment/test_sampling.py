@@ -90,7 +90,14 @@ def test_nothing_is_advised_where_the_interval_does(
 
 
 def test_advice_says_both_intervals_in_the_language_of_the_site() -> None:
-    with speaking("zh_CN"):
-        found = advised(3600.0, {AIR: 700.0})
+    found = advised(3600.0, {AIR: 700.0})
     assert found is not None
-    assert found.text == "气温在两次上报之间变化过大，请改为每 10 分钟测量一次（目前为每 1 小时）。"
+    assert found.text == (
+        "Air temperature changes too much between two messages: measure every 10 min instead of "
+        "every 1 h."
+    )
+    with speaking("zh_CN"):
+        assert (
+            found.text
+            == "气温在两次上报之间变化过大，请改为每 10 分钟测量一次（目前为每 1 小时）。"
+        )
