@@ -139,6 +139,7 @@ class Daemon:
             alerts=assembly.alerts,
             downlinks=assembly.downlinks,
             explainer=assembly.explainer,
+            equipment=assembly.equipment,
             version=__version__,
             info=self._info,
             health=self._health,

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from gateway import speech
 from gateway.agronomy.site import Site
 from gateway.alerts import AlertEngine
+from gateway.alerts.equipment import Equipment
 from gateway.codecs import (
     Assignments,
     CodecLibrary,
@@ -18,7 +20,15 @@ from gateway.codecs import (
     decode_event,
 )
 from gateway.config import Config
-from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
+from gateway.control import (
+    KEPT_S,
+    Authority,
+    Catalogue,
+    CommandParser,
+    Desk,
+    DownlinkTracker,
+    Safety,
+)
 from gateway.errors import BadInput, PackError, StoreError
 from gateway.explanation import Explainer
 from gateway.handling import Handling
@@ -32,6 +42,7 @@ from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
 from gateway.types import Clock, Delivery, DeviceEvent, ScriptEngine
+from gateway.upkeep import SamplingAdviser
 from gateway.windows import WindowBank
 
 CHIRPSTACK = "chirpstack"
@@ -59,6 +70,7 @@ class Assembly:
     payloads: PayloadDecoder
     network: NetworkServer
     detector: Detector | None
+    equipment: Equipment
     model_name: str
     model_trouble: str
     probation: Probation
@@ -89,8 +101,10 @@ def assemble(
 ) -> Assembly:
     """Build the parts between the wires and restore their state from the store.
 
-    `live` is the daemon, in which a new pack is on trial; a replay is none.
+    `live` is the daemon, in which a new pack is on trial; a replay is none. From here on this
+    process speaks the site's language (`gateway.speech`).
     """
+    speech.use(config.site.language, config.site.units, config.agronomy.time_zone)
     telemetry = Telemetry()
     probation = Probation(config.inference, telemetry, clock.now_s())
     codecs = CodecLibrary(config.codecs, scripts or ScriptProcess(), telemetry.codec_said)
@@ -120,6 +134,9 @@ def assemble(
     )
     explainer = Explainer(store, Site.of(config.agronomy))
     alerts = AlertEngine(config, model_name, explainer.nearest)
+    parser = CommandParser(config.downlink, store.downlink, safety=safety)
+    adviser = SamplingAdviser(config, Equipment(), catalogue, parser)
+    adviser.restore(lately, store.control())
     stages = Stages(
         config,
         clock=clock,
@@ -137,14 +154,15 @@ def assemble(
         desk=desk,
         handling=Handling(alerts, authority, store.alert),
         authority=authority,
+        adviser=adviser,
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)
     stages.settle_restart(clock.now_s())
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
-        codecs, assignments, payloads, network, detector, model_name, model_trouble,
-        probation, explainer,
+        codecs, assignments, payloads, network, detector, adviser.equipment, model_name,
+        model_trouble, probation, explainer,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.alerts import AlertEngine
+from gateway.alerts.equipment import Equipment
 from gateway.alerts.life import DIGEST
 from gateway.config import Config
 from gateway.control import VERBS, DownlinkTracker
@@ -37,6 +38,7 @@ from gateway.types import (
     Json,
     Message,
 )
+from gateway.upkeep import condition_json, sampling_json
 
 RULE_VERBS = tuple(f"{TOPIC}{verb}" for verb in VERBS_ABOUT_RULES)
 FORECAST_STEPS = 6
@@ -55,6 +57,7 @@ class Bulletin:
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
         explainer: Explainer,
+        equipment: Equipment,
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
@@ -66,6 +69,7 @@ class Bulletin:
         self._alerts = alerts
         self._downlinks = downlinks
         self._explainer = explainer
+        self._equipment = equipment
         self._info = info
         self._health = health
         self._rules = rules
@@ -102,6 +106,8 @@ class Bulletin:
             told.append(self._alerts_of(dev_eui))
         for dev_eui, online in outcome.availability.items():
             told.append(messages.availability(self._topics, dev_eui, online=online))
+        for dev_eui in outcome.advice:
+            told.append(self._advice(dev_eui, outcome.now_s))
         if outcome.fresh:
             told.append(self._list())
         if outcome.rules is not None:
@@ -112,7 +118,7 @@ class Bulletin:
         """Return what was asked for: by Home Assistant, or in a request."""
         told = self._announcements() if outcome.hello else []
         for question in outcome.questions:
-            told += self._answer(question)
+            told += self._answer(question, outcome.now_s)
         for reply in outcome.replies:
             told += self.reply(reply)
         return told
@@ -129,6 +135,8 @@ class Bulletin:
             yield messages.availability(self._topics, device.info.dev_eui, online=online)
             yield self._alerts_of(device.info.dev_eui)
             yield from self._present(device, again=True)
+            if self._equipment.sampling(device.info.dev_eui) is not None:
+                yield self._advice(device.info.dev_eui, device.last_seen_s)
         if digest := self._alerts.life.digest.newest:
             yield replace(messages.digest(self._topics, digest), durable=False)
         told = [
@@ -201,6 +209,11 @@ class Bulletin:
         factors = self._alerts.life.adjustments.factors
         return {channel: left for (eui, channel), left in factors.items() if eui == dev_eui}
 
+    def _advice(self, dev_eui: DevEui, time_s: float) -> Message:
+        found = sampling_json(self._equipment.sampling(dev_eui))
+        payload = payloads.advice(found, time_s=time_s) if found is not None else None
+        return messages.advice(self._topics, dev_eui, payload)
+
     def _is_due(self, device: Device) -> bool:
         """Tell whether the forecast that stands is old by the measure of its own steps."""
         forecasts = _shown_forecasts(device)
@@ -235,6 +248,12 @@ class Bulletin:
             self._topics, payloads.bridge_devices(map(_entry, self._devices))
         )
 
+    def _conditions(self, now_s: float) -> list[Json]:
+        """Return how every device does, the worst first."""
+        return [
+            condition_json(one) for one in self._equipment.conditions(self._alerts.open(), now_s)
+        ]
+
     def reply(self, reply: Reply) -> list[Message]:
         """Return the answer to what was carried out, or refused."""
         question = reply.question
@@ -258,12 +277,13 @@ class Bulletin:
             alert.id, self._explainer.lines(alert), self._explainer.chart(alert)
         )
 
-    def _answer(self, question: Question) -> list[Message]:
+    def _answer(self, question: Question, now_s: float) -> list[Message]:
         answers: Mapping[str, Callable[[], Json]] = {
             "info": lambda: dict(self._info()),
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
             "alert/chart": lambda: self._chart(question.body.get("id")),
+            "health/devices": lambda: self._conditions(now_s),
         }
         answer = answers.get(question.verb)
         known = ", ".join((*answers, "downlink", *sorted(VERBS), "alert/list", *RULE_VERBS))

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.agronomy.site import Site
-from gateway.alerts.words import figure
 from gateway.inference import nearest
 from gateway.publishers.chart import Chart, Panel, svg
-from gateway.speech import say
+from gateway.speech import figure, say
 from gateway.store import Reader, StoredUplink
 from gateway.types import (
     Alert,

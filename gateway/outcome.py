@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.alerts.equipment import Sampling
 from gateway.control import decision
 from gateway.devices import Device
 from gateway.network import Changes, Transmission
@@ -42,6 +43,7 @@ class Outcome:
     touched: dict[DevEui, Device] = field(default_factory=dict)
     fresh: list[Device] = field(default_factory=list)
     availability: dict[DevEui, bool] = field(default_factory=dict)
+    advice: dict[DevEui, Sampling | None] = field(default_factory=dict)
     dispatch: list[Downlink] = field(default_factory=list)
     answers: list[Downlink] = field(default_factory=list)
     radio: list[Changes] = field(default_factory=list)

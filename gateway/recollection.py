@@ -14,13 +14,15 @@ import numpy as np
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
+from gateway.alerts.battery import DAY_S
+from gateway.alerts.equipment import LOOKBACK_DAYS, PER_DAY, Equipment
 from gateway.alerts.life import REMEMBERED_S
 from gateway.codecs import LINK_CHANNELS, LinkHealth
 from gateway.devices import Device
 from gateway.inference import HISTORY, Detector
 from gateway.rulebook import recall
-from gateway.store import Store, StoredUplink, UplinkRecord
-from gateway.types import DERIVED, Channel, DevEui, Reading, ReadingKind, Verdict
+from gateway.store import Reader, Store, StoredUplink, UplinkRecord
+from gateway.types import DERIVED, Channel, DevEui, DeviceInfo, Reading, ReadingKind, Verdict
 from gateway.windows import WindowBank
 
 RECALLED = 64
@@ -63,6 +65,7 @@ class Recollection:
         *,
         link: LinkHealth,
         derivation: Derivation,
+        equipment: Equipment,
     ) -> None:
         self._store = store
         self._windows = windows
@@ -70,6 +73,7 @@ class Recollection:
         self._alerts = alerts
         self._link = link
         self._derivation = derivation
+        self._equipment = equipment
         self._depth = max(HISTORY, windows.history)
 
     def take_up(self, devices: Iterable[Device], now_s: float) -> None:
@@ -86,6 +90,7 @@ class Recollection:
             for record in rows:
                 device.take(record.readings, record.verdicts)
                 device.note(record.uid, record.time_s)
+                self._equipment.hear(device.info, record)
                 self._alerts.consider(device.info, (), record.readings, record.time_s, late=True)
             if back_s := self._derivation.lookback_s(device.info):
                 self._look_back(device, rows, back_s)
@@ -119,6 +124,7 @@ class Recollection:
             rows = self._store.history(device.info.dev_eui, DEEPER * self._depth)
             samples = _samples(rows)
         self._derivation.recall(device.info, _told(rows))
+        self._equipment.recall(device.info, older_days(self._store, device.info, device.newest_s))
         verdicts = _verdicts(rows)
         for row in rows:
             if not row.record.late:
@@ -133,6 +139,13 @@ class Recollection:
             if self._detector is not None:
                 newest = verdicts[channel][-HISTORY:]
                 self._detector.restore(device.info.dev_eui, channel, window, newest)
+
+
+def older_days(store: Reader, info: DeviceInfo, until_s: float) -> Iterator[UplinkRecord]:
+    """Yield a few stored uplinks of each day before, as `Equipment.recall` wants them."""
+    since_s = until_s - LOOKBACK_DAYS * DAY_S
+    rows = store.thinned(info.dev_eui, since_s, until_s, DAY_S / PER_DAY)
+    return (row.record for row in rows)
 
 
 def _samples(rows: Iterable[StoredUplink]) -> dict[Channel, list[Reading]]:

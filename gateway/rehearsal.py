@@ -13,7 +13,6 @@ from itertools import islice
 
 from gateway.agronomy import Derivation
 from gateway.alerts.book import AlertBook
-from gateway.alerts.words import duration
 from gateway.alerts.written import RULE_PREFIX, Place, WrittenRules
 from gateway.alerts.written.calendar import zone_of
 from gateway.codecs import format_rfc3339
@@ -21,7 +20,7 @@ from gateway.config import Config, RuleConfig
 from gateway.inference import Detector
 from gateway.recollection import is_judged
 from gateway.rulebook import DAY_S, InfoOf
-from gateway.speech import say
+from gateway.speech import duration, say
 from gateway.store import Reader
 from gateway.types import (
     Alert,

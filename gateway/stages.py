@@ -44,6 +44,7 @@ from gateway.types import (
     DeviceStatus,
     Downlink,
     DownlinkState,
+    EventType,
     Join,
     Reading,
     Rejected,
@@ -54,6 +55,7 @@ from gateway.types import (
     Warming,
     Window,
 )
+from gateway.upkeep import SamplingAdviser
 from gateway.windows import WindowBank
 
 Decode = Callable[[Delivery], DeviceEvent]
@@ -103,6 +105,7 @@ class Stages:
         desk: Desk,
         handling: Handling,
         authority: Authority,
+        adviser: SamplingAdviser,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -123,6 +126,7 @@ class Stages:
         self._handling = handling
         if detector is not None:
             detector.factors = alerts.life.adjustments.factors
+        self._adviser = adviser
         self._desk.target_of = self._target_of
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
@@ -142,7 +146,13 @@ class Stages:
         for trouble in self.rulebook.troubles:
             telemetry.warned(trouble)
         self._recollection = Recollection(
-            store, windows, detector, alerts, link=link, derivation=self._derivation
+            store,
+            windows,
+            detector,
+            alerts,
+            link=link,
+            derivation=self._derivation,
+            equipment=adviser.equipment,
         )
         self._recollection.take_up(self.devices, clock.now_s())
 
@@ -163,6 +173,9 @@ class Stages:
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
         self._act(outcome)
+        for event in outcome.alerts:
+            if event.event_type is not EventType.UPDATE:
+                self._adviser.hasten(event.alert.dev_eui)
         self._send_on(outcome)
         outcome.alerts = newest_steps(outcome.alerts)
         outcome.memory.update(self._alerts.life.changes())
@@ -242,6 +255,17 @@ class Stages:
         outcome.alerts.extend(self._alerts.tick(outcome.now_s, cut_off=cut_off))
         self._advance(outcome, self._downlinks.tick(outcome.now_s))
         outcome.availability.update(self._alerts.availability_changes())
+        self._advise(outcome)
+
+    def _advise(self, outcome: Outcome) -> None:
+        """Say how often devices should measure, and set it where the operator agreed."""
+        advised = self._adviser.look(
+            self.devices, self._alerts.open(), self._target_of, outcome.now_s
+        )
+        outcome.advice.update(advised.changed)
+        outcome.control.update(advised.kept)
+        for downlink, is_new in advised.commands:
+            self._take_command(Command(downlink, is_new=is_new), outcome)
 
     # --- decode, deduplicate --------------------------------------------------------------
 
@@ -350,18 +374,18 @@ class Stages:
             self._alerts.consider(device.info, (), readings, event.received_s, late=late)
         )
         # It takes the frame of the uplink it came with: to the store it is one more message.
-        outcome.uplinks.append(
-            UplinkRecord(
-                uid=event.id,
-                dev_eui=device.info.dev_eui,
-                dev_addr=device.dev_addr,
-                f_cnt=device.f_cnt,
-                time_s=event.time_s,
-                received_s=event.received_s,
-                late=late,
-                readings=tuple(readings),
-            )
+        record = UplinkRecord(
+            uid=event.id,
+            dev_eui=device.info.dev_eui,
+            dev_addr=device.dev_addr,
+            f_cnt=device.f_cnt,
+            time_s=event.time_s,
+            received_s=event.received_s,
+            late=late,
+            readings=tuple(readings),
         )
+        outcome.uplinks.append(record)
+        self._adviser.equipment.hear(device.info, record)
 
     def _is_late(self, event: Measured) -> bool:
         return event.time_s < event.received_s - self._config.alerts.late_after_s
@@ -535,19 +559,19 @@ class Stages:
         self._advance(outcome, self._downlinks.on_readings(item.readings, outcome.now_s))
         item.device.take(item.readings, verdicts)
         item.device.note(uplink.id, uplink.time_s)
-        outcome.uplinks.append(
-            UplinkRecord(
-                uid=uplink.id,
-                dev_eui=info.dev_eui,
-                dev_addr=uplink.dev_addr,
-                f_cnt=uplink.f_cnt,
-                time_s=uplink.time_s,
-                received_s=uplink.received_s,
-                late=item.late,
-                readings=tuple(item.readings),
-                verdicts=tuple(replace(verdict, forecast=None) for verdict in verdicts),
-            )
+        record = UplinkRecord(
+            uid=uplink.id,
+            dev_eui=info.dev_eui,
+            dev_addr=uplink.dev_addr,
+            f_cnt=uplink.f_cnt,
+            time_s=uplink.time_s,
+            received_s=uplink.received_s,
+            late=item.late,
+            readings=tuple(item.readings),
+            verdicts=tuple(replace(verdict, forecast=None) for verdict in verdicts),
         )
+        outcome.uplinks.append(record)
+        self._adviser.equipment.hear(info, record)
 
     # --- bad input ------------------------------------------------------------------------
 

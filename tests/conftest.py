@@ -7,6 +7,8 @@ import structlog
 from brokers import mosquitto, start_mosquitto
 from hypothesis import settings
 
+from gateway.speech import speaking
+
 __all__ = ["mosquitto", "start_mosquitto"]
 
 # Machines under test are busy and slow: a time limit per example would only be noise.
@@ -19,3 +21,10 @@ def _fresh_logging() -> Iterator[None]:
     """Let no test log to the captured stream of the one before."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _plain_english() -> Iterator[None]:
+    """Let no test leave its language behind: whoever assembles a gateway chooses one."""
+    with speaking():
+        yield

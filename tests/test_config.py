@@ -99,7 +99,7 @@ def test_a_mistake_is_told_with_its_key_its_value_and_what_is_allowed(
 
 def test_a_key_like_no_other_is_told_with_those_there_are(tmp_path: Path) -> None:
     said = wrong(tmp_path, "[site]\nxyzzy = 1")
-    assert said == "unknown key 'site.xyzzy'; known here: name."
+    assert said == "unknown key 'site.xyzzy'; known here: language, name, units."
 
 
 def test_a_device_key_that_is_no_dev_eui_is_told_how_one_looks(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.alerts.families import Family, family_of, words_of
+from gateway.alerts.families import Family, family_of
+from gateway.speech import phrase, say, words_of
 from gateway.types import Channel, Severity
 
 _LASTING = frozenset({"rise", "fall", "level", "drift"})
@@ -56,53 +57,72 @@ def diagnose(channel: Channel, pattern: str, *, up: bool | None, valve: str = ""
 
 def _of_the_device(family: Family, words: str, *, up: bool | None) -> Diagnosis:
     if family is Family.BATTERY:
-        severity = Severity.INFO if up else Severity.WARNING
-        text = f"{words} is unusual" if up else f"{words} is lower than usual"
-        return Diagnosis("battery", "sensor", severity, text,
-                         "Check the battery and have a new one ready.")  # fmt: skip
-    return Diagnosis("link", "network", Severity.INFO, f"{words} is unusual",
-                     "Check the antenna and whether something new stands in the way.")  # fmt: skip
+        advice = say("Check the battery and have a new one ready.")
+        if up:
+            text = say("{channel} is unusual", channel=words)
+            return Diagnosis("battery", "sensor", Severity.INFO, text, advice)
+        text = say("{channel} is lower than usual", channel=words)
+        return Diagnosis("battery", "sensor", Severity.WARNING, text, advice)
+    return Diagnosis("link", "network", Severity.INFO, say("{channel} is unusual", channel=words),
+                     say("Check the antenna and whether something new stands in the way.")
+                     )  # fmt: skip
 
 
 def _of_water(family: Family, pattern: str, *, up: bool, valve: str) -> Diagnosis | None:
     if family is Family.MOISTURE and up:
-        text = "moisture rising" if pattern != "level" else "moisture higher than expected"
-        check = f"Check {valve}" if valve else "Check the valves and pipes that water this place"
-        return Diagnosis("leak", "actuator", Severity.WARNING,
-                         f"{text} with no rain or irrigation", f"{check}.")  # fmt: skip
+        return _wet(pattern, valve)
     loses = (family is Family.WATER_LEVEL and not up) or (family is Family.DISTANCE and up)
     if loses:
         return Diagnosis("leak", "actuator", Severity.WARNING,
-                         "water falling faster than usual with nothing running",
-                         "Check the tank, its outlet and the pipes for a leak.")  # fmt: skip
+                         say("water falling faster than usual with nothing running"),
+                         say("Check the tank, its outlet and the pipes for a leak."))  # fmt: skip
     if family is Family.FLOW and up:
-        return Diagnosis("leak", "actuator", Severity.WARNING, "more flow than usual",
-                         "Check for a burst pipe or a valve that did not close.")  # fmt: skip
+        return Diagnosis("leak", "actuator", Severity.WARNING, say("more flow than usual"),
+                         say("Check for a burst pipe or a valve that did not close.")
+                         )  # fmt: skip
     if family is Family.MOISTURE and not up and pattern != "drift":
-        return Diagnosis("dry", "environment", Severity.WARNING, "soil drier than expected",
-                         "See whether a watering was missed.")  # fmt: skip
+        return Diagnosis("dry", "environment", Severity.WARNING, say("soil drier than expected"),
+                         say("See whether a watering was missed."))  # fmt: skip
     if family is Family.CURRENT and up:
-        return Diagnosis("pump", "actuator", Severity.WARNING, "drawing more current than usual",
-                         "Check the pump and its filter for a blockage.")  # fmt: skip
+        return Diagnosis("pump", "actuator", Severity.WARNING,
+                         say("drawing more current than usual"),
+                         say("Check the pump and its filter for a blockage."))  # fmt: skip
     return None
 
 
+def _wet(pattern: str, valve: str) -> Diagnosis:
+    if pattern == "level":
+        text = say("moisture higher than expected with no rain or irrigation")
+    else:
+        text = say("moisture rising with no rain or irrigation")
+    advice = (
+        say("Check {valve}.", valve=valve)
+        if valve
+        else say("Check the valves and pipes that water this place.")
+    )
+    return Diagnosis("leak", "actuator", Severity.WARNING, text, advice)
+
+
 _SENSOR_FAULTS = {
-    "stuck": (Severity.WARNING, "does not change any more",
-              "Check the probe and its cable, then restart the device."),
-    "spike": (Severity.INFO, "jumped for a moment",
-              "Nothing to do unless it comes back; then check the cable."),
-    "noise": (Severity.WARNING, "is much noisier than usual",
-              "Check the cable, the connectors and moisture in the housing."),
-    "drift": (Severity.WARNING, "drifts away",
-              "Compare with a hand measurement; clean or replace the probe."),
+    "stuck": (Severity.WARNING, phrase("{channel} does not change any more"),
+              phrase("Check the probe and its cable, then restart the device.")),
+    "spike": (Severity.INFO, phrase("{channel} jumped for a moment"),
+              phrase("Nothing to do unless it comes back; then check the cable.")),
+    "noise": (Severity.WARNING, phrase("{channel} is much noisier than usual"),
+              phrase("Check the cable, the connectors and moisture in the housing.")),
+    "drift": (Severity.WARNING, phrase("{channel} drifts away"),
+              phrase("Compare with a hand measurement; clean or replace the probe.")),
 }  # fmt: skip
+_UNEXPECTED = {
+    True: phrase("{channel} is higher than expected"),
+    False: phrase("{channel} is lower than expected"),
+    None: phrase("{channel} is not as expected"),
+}
 
 
 def _of_the_pattern(pattern: str, words: str, *, up: bool | None) -> Diagnosis:
     if pattern in _SENSOR_FAULTS:
         severity, text, advice = _SENSOR_FAULTS[pattern]
-        return Diagnosis(pattern, "sensor", severity, f"{words} {text}", advice)
-    side = "higher than" if up else "lower than" if up is False else "not as"
-    return Diagnosis("drift", "unknown", Severity.WARNING, f"{words} is {side} expected",
-                     "Look at the place and compare with a hand measurement.")  # fmt: skip
+        return Diagnosis(pattern, "sensor", severity, say(text, channel=words), say(advice))
+    return Diagnosis("drift", "unknown", Severity.WARNING, say(_UNEXPECTED[up], channel=words),
+                     say("Look at the place and compare with a hand measurement."))  # fmt: skip

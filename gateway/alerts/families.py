@@ -1,4 +1,4 @@
-"""What a channel is about, told from its name: the key to words, causes and explanations."""
+"""What a channel is about, told from its name: the key to causes and explanations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
+from gateway.speech.channels import words_of as words_of  # noqa: PLC0414 - known here too
 from gateway.types import Channel
 
 
@@ -50,45 +51,3 @@ def family_of(channel: Channel) -> Family:
     """Return the family of a channel name; an unknown name is OTHER."""
     name = str(channel).lower()
     return next((family for family, pattern in _PATTERNS if pattern.search(name)), Family.OTHER)
-
-
-_WORDS = {
-    "soil.moisture": "soil moisture",
-    "soil.temperature": "soil temperature",
-    "soil.ec": "soil salinity",
-    "soil.ph": "soil pH",
-    "air.temperature": "air temperature",
-    "air.relativehumidity": "air humidity",
-    "air.co2": "CO₂",
-    "air.pressure": "air pressure",
-    "air.lightintensity": "light",
-    "air.dewpoint": "dew point",
-    "air.vpd": "vapour pressure deficit",
-    "air.wetbulb": "wet bulb temperature",
-    "air.heatindex": "heat index",
-    "air.aqi.epa": "air quality index (US)",
-    "air.aqi.europe": "air quality index (Europe)",
-    "air.aqi.china": "air quality index (China)",
-    "frost.probability": "the chance of frost",
-    "frost.lowest": "the lowest temperature expected",
-    "water.temperature": "water temperature",
-    "radio.rssi": "signal strength",
-    "radio.snr": "signal to noise ratio",
-    "radio.link_margin": "margin above what can be heard",
-    "radio.loss": "loss of messages",
-    "device.battery_v": "battery voltage",
-    "device.battery_percent": "battery charge",
-}
-
-
-def words_of(channel: Channel) -> str:
-    """Return the channel's name as one would say it, with its number or depth where it has one."""
-    name = str(channel)
-    lower = name.lower()
-    for known, words in _WORDS.items():
-        if lower == known:
-            return words
-        if lower.startswith(known + "."):
-            return f"{words} {name[len(known) + 1 :].replace('.', ' ')}"
-    parts = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name)
-    return re.sub(r"[._]+", " ", parts).strip() or name

@@ -1,65 +1,71 @@
-"""Plain words for people: figures with units, a reason in a sentence, an alert in a few."""
+"""An alert in plain words: what is wrong, why, and what to do."""
 
 from __future__ import annotations
 
-from gateway.alerts.families import words_of
-from gateway.types import Alert, Reason, Scalar
+from gateway.speech import duration, figure, interval, say, words_of
+from gateway.types import Alert, DeviceInfo, Reason, Scalar
 
-_MINUTE_S = 60.0
-_HOUR_S = 3600.0
-_DAY_S = 86400.0
-_SMALL = 10.0
-_LARGE = 1000.0
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people say it: `45 min`, `3 h`, `2 days`."""
-    if seconds < 2 * _MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * _HOUR_S:
-        return f"{seconds / _MINUTE_S:.0f} min"
-    if seconds < 2 * _DAY_S:
-        return f"{seconds / _HOUR_S:.0f} h"
-    return f"{seconds / _DAY_S:.0f} days"
+_SHOWN = 3  # reasons that fit in a line of text
+_FACTS = 2
+_CODEC = "codec."
+_SILENCE = "device.silent_for"
 
 
-def figure(value: Scalar, unit: str = "") -> str:
-    """Return a value with as many digits as help, and its unit."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value[:60]
-    if unit == "s":
-        return duration(value)
-    size = abs(value)
-    digits = 2 if size < _SMALL else 1 if size < _LARGE else 0
-    text = f"{value:.{digits}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    text = "0" if text == "-0" else text
-    return f"{text} {unit}".strip() if unit != "°" else f"{text}°"
+def titled(device: DeviceInfo, trouble: str) -> str:
+    """Return an alert's title: the device's name, and what is wrong with it."""
+    return say("{device}: {trouble}", device=device.name or device.dev_eui, trouble=trouble)
 
 
 def reason_sentence(reason: Reason) -> str:
     """Return one channel's part in an alert as one sentence."""
-    said = f"{words_of(reason.channel)} is {figure(reason.observed, reason.unit)}"
-    if reason.expected is not None:
-        low, _, high = reason.expected
-        upper = figure(high, reason.unit)
-        lower = figure(low, reason.unit if reason.unit == "s" else "")
-        said += f", expected {lower} to {upper}"
-    return said[0].upper() + said[1:] + "."
+    said = _reason(reason)
+    return said[:1].upper() + said[1:]
 
 
 def sentence(alert: Alert) -> str:
     """Return the whole alert for a terminal or a notification: what, why, and what to do."""
-    parts = [f"{alert.title}."]
-    parts += [reason_sentence(reason) for reason in alert.reason[:3]]
-    if len(alert.reason) > 3:  # noqa: PLR2004 - three reasons fit in a line of text
-        parts.append(f"And {len(alert.reason) - 3} more.")
-    parts += alert.evidence[:2]
+    said = say("{title}.", title=alert.title)
+    for reason in alert.reason[:_SHOWN]:
+        said = _then(said, reason_sentence(reason))
+    if (more := len(alert.reason) - _SHOWN) > 0:
+        said = _then(said, say("And {count} more.", count=more))
+    for fact in alert.evidence[:_FACTS]:
+        said = _then(said, fact)
     if alert.end_s is not None:
-        parts.append(f"Over after {duration(alert.end_s - alert.first_seen_s)}.")
-    elif alert.advice:
-        parts.append(alert.advice)
-    return " ".join(parts)
+        lasted = duration(alert.end_s - alert.first_seen_s)
+        return _then(said, say("Over after {duration}.", duration=lasted))
+    return _then(said, alert.advice) if alert.advice else said
+
+
+def _reason(reason: Reason) -> str:
+    channel, observed = words_of(reason.channel), figure(reason.observed, reason.unit)
+    if reason.channel.startswith(_CODEC):
+        codec = reason.channel.removeprefix(_CODEC)
+        return say("the codec {codec} says {quote}.", codec=codec, quote=observed)
+    if reason.channel == _SILENCE:
+        return _silence(reason, observed)
+    if reason.expected is None:
+        return say("{channel} is {value}.", channel=channel, value=observed)
+    low, middle, high = reason.expected
+    expected = figure(middle, reason.unit)
+    if _is_within(reason.observed, low, high) and expected != observed:
+        # Not one value is out of bounds, but all of them together lean to one side.
+        return say("{channel} is {value}, and about {expected} was expected.", channel=channel,
+                   value=observed, expected=expected)  # fmt: skip
+    return say("{channel} is {value}, expected {range}.", channel=channel, value=observed,
+               range=interval(low, high, reason.unit))  # fmt: skip
+
+
+def _is_within(value: Scalar, low: float, high: float) -> bool:
+    return not isinstance(value, str) and low <= value <= high
+
+
+def _silence(reason: Reason, observed: str) -> str:
+    if reason.expected is None:
+        return say("nothing was heard for {duration}.", duration=observed)
+    return say("nothing was heard for {duration}, and usually something comes every {usual}.",
+               duration=observed, usual=duration(reason.expected[1]))  # fmt: skip
+
+
+def _then(before: str, after: str) -> str:
+    return say("{before} {after}", before=before, after=after)

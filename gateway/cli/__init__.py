@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -77,13 +77,27 @@ def demo(
     days: Annotated[
         float, typer.Option(min=1, help="How long the farm's story is, in its own days.")
     ] = 8.25,
+    language: Annotated[
+        Literal["en", "zh_CN"], typer.Option(help="In which alerts are told.")
+    ] = "en",
+    units: Annotated[
+        Literal["metric", "imperial"], typer.Option(help="In which alerts are told.")
+    ] = "metric",
     as_json: AsJson = False,
 ) -> None:
     """Show it all at once: a simulated farm, a broker, the gateway, and what it notices."""
     from gateway.commands import demo as command
 
     raise SystemExit(
-        command.run(duration_s=duration, seed=seed, broker=broker, days=days, as_json=as_json)
+        command.run(
+            duration_s=duration,
+            seed=seed,
+            broker=broker,
+            days=days,
+            as_json=as_json,
+            language=language,
+            units=units,
+        )
     )
 
 

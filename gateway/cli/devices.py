@@ -11,7 +11,7 @@ from gateway.cli.options import AsJson, ConfigFile, config_path
 
 devices = typer.Typer(
     name="devices",
-    help="Devices that were heard; add, list, show, remove, import those of your own radio.",
+    help="Devices that were heard and how they do; add, list, show, remove, import your radio's.",
     invoke_without_command=True,
 )
 KeyText = Annotated[str | None, typer.Option(help="32 hex digits; - reads it from stdin.")]
@@ -97,6 +97,14 @@ def list_(context: typer.Context, config: ConfigFile = None, *, as_json: AsJson 
     from gateway.commands import device_views as command
 
     raise SystemExit(command.list_devices(_settings(context, config), as_json=as_json))
+
+
+@devices.command("health")
+def health(context: typer.Context, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Tell how every device does, the worst first: battery, link, restarts, alerts."""
+    from gateway.commands import device_health as command
+
+    raise SystemExit(command.run(_settings(context, config), as_json=as_json))
 
 
 @devices.command("show")

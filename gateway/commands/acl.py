@@ -17,7 +17,7 @@ GATEWAY = "lora-gateway"
 """The gateway's name at the broker where the settings give none, as in deploy/mosquitto."""
 
 QUESTIONS = (
-    "info", "health", "devices",
+    "info", "health", "health/devices", "devices",
     "alert/list", "alert/show", "alert/adjustments", "alert/digest",
     "rule/list", "rule/get", "rule/test",
 )  # fmt: skip

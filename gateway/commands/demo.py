@@ -29,13 +29,14 @@ from uuid import NAMESPACE_OID, uuid5
 
 from rich.console import Console
 
+from gateway import speech
 from gateway.app import run_app
 from gateway.clocks import EventClock
 from gateway.commands.demo_broker import HOST, embedded_broker
 from gateway.commands.demo_score import Progress
 from gateway.commands.demo_view import LiveView, NoView, PlainView, View
 from gateway.commands.wire import endpoint, visit
-from gateway.config import Config, ConnectionConfig, LogConfig
+from gateway.config import Config, ConnectionConfig, LogConfig, SiteConfig
 from gateway.errors import GatewayError
 from gateway.links import MqttLink
 from gateway.outcome import Outcome
@@ -46,6 +47,7 @@ from gateway.sources.simulated_farm import (
     Farm,
     FarmEvent,
 )
+from gateway.speech import say
 from gateway.store import Store
 from gateway.telemetry import configure_logging
 from gateway.types import Delivery, Message
@@ -63,6 +65,7 @@ USUAL_S = 55.0
 AFTERWARDS = 1200.0
 """Simulated seconds per second once the scenario is over."""
 
+FARM = "Simulated farm"
 STUCK_S = 60.0
 READY_S = 20.0
 COMMAND_DAY = 1.5
@@ -75,11 +78,15 @@ def run(
     broker: str | None,
     days: float = SCENARIO_DAYS,
     as_json: bool,
+    language: str = "en",
+    units: str = "metric",
 ) -> int:
     """Run the demo; print the summary; return 0, also when it was interrupted."""
     configure_logging(LogConfig(level="error"))
+    site = SiteConfig.model_validate({"name": FARM, "language": language, "units": units})
+    speech.use(site.language, site.units)
     farm = Farm(seed, days=days)
-    summary = asyncio.run(_Demo(farm, duration_s, as_json=as_json).run(broker))
+    summary = asyncio.run(_Demo(farm, duration_s, as_json=as_json, site=site).run(broker))
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
     return 0
@@ -106,10 +113,13 @@ class Pace:
 class _Demo:
     """One run. `run` may be called once."""
 
-    def __init__(self, farm: Farm, duration_s: float | None, *, as_json: bool) -> None:
+    def __init__(
+        self, farm: Farm, duration_s: float | None, *, as_json: bool, site: SiteConfig
+    ) -> None:
         self._began_s = time.monotonic()
         self._farm = farm
         self._duration_s = duration_s
+        self._site = site
         self._as_json = as_json
         self._clock = EventClock(self._farm.script.start_s)
         self._stop = asyncio.Event()
@@ -144,7 +154,7 @@ class _Demo:
         self._qos = 0 if broker is None else 1
         async with _broker(broker) as connection:
             self._view = self._open_view(connection)
-            await self._run_daemon(demo_config(connection), connection)
+            await self._run_daemon(demo_config(connection, self._site), connection)
         self._view.close(self._progress)
         return self._progress.summary()
 
@@ -288,13 +298,13 @@ async def _broker(text: str | None) -> AsyncIterator[ConnectionConfig]:
         yield ConnectionConfig(host=HOST, port=port, version="3.1.1", client_id="lora-gateway-demo")
 
 
-def demo_config(connection: ConnectionConfig) -> Config:
+def demo_config(connection: ConnectionConfig, site: SiteConfig | None = None) -> Config:
     """Return the daemon's settings: this broker, commits at once, a limit for frost."""
     weather = next(device for device in DEVICES if device.name == "weather")
     wire = connection.model_dump()
     return Config.model_validate(
         {
-            "site": {"name": "Simulated farm"},
+            "site": (site or SiteConfig(name=FARM)).model_dump(),
             "chirpstack": {
                 "event_topic": f"application/{APPLICATION_ID}/device/{{dev_eui}}/event/{{event}}",
                 "command_topic": (
@@ -315,8 +325,8 @@ def demo_config(connection: ConnectionConfig) -> Config:
                         "hysteresis": 0.5,
                         "kind": "frost",
                         "severity": "critical",
-                        "title": "Frost",
-                        "advice": "Protect blossom, drain pipes.",
+                        "title": say("Frost"),
+                        "advice": say("Protect blossom, drain pipes."),
                         "devices": [weather.dev_eui],
                     }
                 ]

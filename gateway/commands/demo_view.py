@@ -17,8 +17,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gateway.alerts import reason_sentence
 from gateway.commands.demo_score import Notice, Progress
 from gateway.sources.simulated_farm import START_S
+from gateway.speech import figure, say
 from gateway.types import Alert, DevEui, EventType, Reading, ReadingKind, Severity
 
 DAY_S = 86400.0
@@ -190,26 +192,23 @@ def when(time_s: float) -> str:
 
 
 def why(alert: Alert) -> str:
-    """Write an alert's reasons in one line."""
-    return "; ".join(
-        f"{reason.channel} {_value(reason.observed)}{_unit(reason.unit)}"
-        + (
-            f", expected {_value(reason.expected[0])} to {_value(reason.expected[2])}"
-            if reason.expected is not None
-            else ""
-        )
-        for reason in alert.reason[:2]
-    )
+    """Write an alert's leading reasons in one line."""
+    said = ""
+    for reason in alert.reason[:2]:
+        sentence = reason_sentence(reason)
+        said = say("{before} {after}", before=said, after=sentence) if said else sentence
+    return said
 
 
 def _notice_line(notice: Notice, progress: Progress) -> Text:
     alert = notice.alert
     began = notice.step is EventType.NEW
+    step = say("ALERT") if began else say("ended")
     name = progress.titles.get(alert.dev_eui, alert.dev_eui)
     title = alert.title if name in alert.title else f"{name}: {alert.title}"
     return Text.assemble(
         f"{when(notice.time_s)}  ",
-        ("ALERT  " if began else "ended  ", STYLES[alert.severity] if began else "green"),
+        (f"{step}  ", STYLES[alert.severity] if began else "green"),
         f"[{alert.kind}] {title}",
         (f"  ({why(alert)})" if began and alert.reason else "", "dim"),
         (f"  {alert.advice}" if began and alert.advice else "", "italic"),
@@ -251,17 +250,7 @@ def _status(eui: str, progress: Progress) -> Text:
 
 def _reading_text(reading: Reading) -> str:
     name = reading.channel.rsplit(".", 1)[-1]
-    return f"{name} {_value(reading.value)}{_unit(reading.unit)}"
-
-
-def _value(value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.0f}" if abs(value) >= 1000.0 else f"{value:.4g}"  # noqa: PLR2004 - no 5e+04
-
-
-def _unit(unit: str) -> str:
-    return unit if unit in {"%", "°", ""} else f" {unit}"
+    return f"{name} {figure(reading.value, reading.unit)}"
 
 
 def _age(seconds: float) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.alerts.words import duration
 from gateway.commands.downlink import name_of, sign_for
 from gateway.commands.wire import ask
 from gateway.config import RuleConfig, load, read_rules
 from gateway.errors import GatewayError
 from gateway.rulebook import TOPIC, written_form
+from gateway.speech import duration
 from gateway.types import Json
 
 _SHOWN = 20

@@ -5,6 +5,7 @@ against these models. An environment variable `LORA_GATEWAY_<SECTION>__<KEY>` (t
 between levels) overrides the file; a value is read as TOML where it is valid TOML, else as text.
 """
 
+from gateway.config.advice import AdviceConfig
 from gateway.config.agronomy import AgronomyConfig, FieldConfig, TrendConfig
 from gateway.config.alerts import (
     AlertsConfig,
@@ -64,6 +65,7 @@ __all__ = [
     "MONTHS",
     "PLACEHOLDERS",
     "ActionConfig",
+    "AdviceConfig",
     "AgronomyConfig",
     "AlertsConfig",
     "BatteryAlertConfig",

@@ -62,6 +62,7 @@ class CommandConfig(Section):
     The object is made of `fixed` and of the `keys` its sender gives; `hex` is bytes instead. What
     opens or starts something ends by itself: after the time in `duration_key`, which the device
     keeps, or by the command `close_with`, which the gateway sends. `critical` needs two persons.
+    `interval_key` says how often the device measures: the gateway may set it, see [advice].
     """
 
     f_port: Annotated[int, Field(ge=1, le=223)] | None = None
@@ -74,6 +75,7 @@ class CommandConfig(Section):
     duration_key: str = ""
     close_with: str = ""
     volume_key: str = ""
+    interval_key: str = ""
     flow_l_per_min: Annotated[float, Field(gt=0)] | None = None
     max_s: Seconds | None = None
     max_day_s: Seconds | None = None
@@ -106,7 +108,26 @@ class CommandConfig(Section):
         if self.max_day_l and not (self.volume_key or self.flow_l_per_min):
             raise ValueError("`max_day_l` needs `volume_key` or `flow_l_per_min`")
         self._has_keys()
+        self._sets_interval()
         return self
+
+    def _sets_interval(self) -> None:
+        if not self.interval_key:
+            return
+        key = self.keys.get(self.interval_key)
+        if self.effect or self.severity == "critical":
+            raise ValueError("what sets an interval has no `effect` and is not critical")
+        if key is None or key.type not in {"integer", "number"}:
+            raise ValueError(f"{self.interval_key!r} must be one of its `keys`, a number")
+        if key.min is None or key.max is None or key.min <= 0:
+            raise ValueError(f"{self.interval_key!r} needs a `min` above 0 and a `max`")
+        if key.unit not in DURATION_UNITS:
+            raise ValueError(f"{self.interval_key!r} needs its `unit`: s, min, h or d")
+        for name, other in self.keys.items():
+            if name != self.interval_key and other.required and other.default is None:
+                raise ValueError(
+                    f"{name!r} needs a `default`: the gateway gives the interval alone"
+                )
 
     def _has_keys(self) -> None:
         names = [*self.keys, *self.fixed]

@@ -11,9 +11,15 @@ from gateway.config.section import Section
 
 
 class SiteConfig(Section):
-    """`[site]`: what this installation is called in messages."""
+    """`[site]`: what this installation is called in messages, and how those are worded.
+
+    `language` and `units` are those of sentences (titles, reasons, advice, views); the data topics
+    keep their own units. Local time in sentences is that of [agronomy] `time_zone`.
+    """
 
     name: str = "Farm"
+    language: Literal["en", "zh_CN"] = "en"
+    units: Literal["metric", "imperial"] = "metric"
 
 
 class StoreConfig(Section):

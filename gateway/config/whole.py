@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.config.advice import AdviceConfig
 from gateway.config.agronomy import AgronomyConfig
 from gateway.config.alerts import AlertsConfig
 from gateway.config.brokers import ChirpStackConfig, MqttConfig
@@ -29,6 +30,7 @@ class Config(Section):
     inference: InferenceConfig = InferenceConfig()
     alerts: AlertsConfig = AlertsConfig()
     rule: tuple[RuleConfig, ...] = ()
+    advice: AdviceConfig = AdviceConfig()
     downlink: DownlinkConfig = DownlinkConfig()
     codecs: CodecsConfig = CodecsConfig()
     agronomy: AgronomyConfig = AgronomyConfig()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gateway.speech import known_words, translated
 from gateway.types import Channel, ReadingKind
 
 
@@ -127,7 +128,12 @@ def slug(text: str) -> str:
 
 
 def title(channel: Channel) -> str:
-    """Return a channel's name for people: `air.relativeHumidity` is Air relative humidity."""
+    """Return a channel's name for people: `air.relativeHumidity` is Air relative humidity.
+
+    In another language than English it is the catalogue's, where that has one.
+    """
+    if translated() and (known := known_words(channel)):
+        return known
     words = " ".join(word for word in _WORD.split(channel) if word).lower()
     return words[:1].upper() + words[1:]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gateway.publishers import entities, values
 from gateway.publishers.topics import Topics
+from gateway.speech import say
 from gateway.types import Channel, DevEui, DeviceInfo, Json, Message, Reading, ReadingKind
 
 STATE_LIMIT = 255
@@ -90,7 +91,7 @@ class Discovery:
     def bridge(self) -> Message:
         """Return the gateway's own device, which all others are reached through."""
         unique = f"{self._root}_bridge"
-        device: dict[str, Json] = {"ids": [unique], "name": "LoRa gateway"}
+        device: dict[str, Json] = {"ids": [unique], "name": say("LoRa gateway")}
         if self._version:
             device["sw"] = self._version
         payload = {
@@ -100,7 +101,7 @@ class Discovery:
             "cmps": {
                 "state": {
                     "p": "binary_sensor",
-                    "name": "Connection",
+                    "name": say("Connection"),
                     "unique_id": f"{unique}_state",
                     "default_entity_id": f"binary_sensor.{unique}_connection",
                     "device_class": "connectivity",
@@ -172,7 +173,7 @@ class Discovery:
             "anomaly": self._named(info, "anomaly!", "binary_sensor", "anomaly")
             | {
                 "p": "binary_sensor",
-                "name": "Anomaly",
+                "name": say("Anomaly"),
                 "device_class": "problem",
                 "state_topic": anomaly,
                 "value_template": "{{ 'ON' if value_json.active else 'OFF' }}",
@@ -181,7 +182,7 @@ class Discovery:
             "alert": self._named(info, "alert!", "event", "alert")
             | {
                 "p": "event",
-                "name": "Alert",
+                "name": say("Alert"),
                 "state_topic": self._topics.alert_stream(info.dev_eui),
                 "event_types": ["new", "update", "end"],
             },

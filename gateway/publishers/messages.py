@@ -58,6 +58,12 @@ def bridge_rules(topics: Topics, payload: Mapping[str, Json]) -> Message:
     return _retained(topics.bridge_rules, payload)
 
 
+def advice(topics: Topics, dev_eui: DevEui, payload: Mapping[str, Json] | None) -> Message:
+    """Show what is advised for a device; None takes it back."""
+    topic = topics.advice(dev_eui)
+    return _retained(topic, payload) if payload is not None else Message(topic, b"", retain=True)
+
+
 def state(topics: Topics, dev_eui: DevEui, payload: Mapping[str, Json]) -> Message:
     """Show a device's latest readings."""
     return _retained(topics.state(dev_eui), payload)

@@ -88,6 +88,11 @@ def availability(*, online: bool) -> dict[str, Json]:
     return {"state": "online" if online else "offline"}
 
 
+def advice(sampling: Mapping[str, Json], *, time_s: float) -> dict[str, Json]:
+    """Return what is advised for a device; `sampling` is made by `upkeep.sampling_json`."""
+    return {"time": values.rfc3339(time_s), "sampling": dict(sampling)}
+
+
 def anomaly(
     verdicts: Iterable[Verdict],
     *,

@@ -67,6 +67,10 @@ class Topics:
         """Quantiles of what comes next."""
         return f"{self.base}/device/{dev_eui}/forecast"
 
+    def advice(self, dev_eui: DevEui) -> str:
+        """How the device could do better."""
+        return f"{self.base}/device/{dev_eui}/advice"
+
     def alert_stream(self, dev_eui: DevEui) -> str:
         """Every step of every alert."""
         return f"{self.base}/device/{dev_eui}/alert"

@@ -111,6 +111,22 @@ class Reader:
         )
         return [self._uplink(row) for row in reversed(rows)]
 
+    def thinned(
+        self, dev_eui: DevEui, since_s: float, until_s: float, every_s: float
+    ) -> list[StoredUplink]:
+        """Return a device's newest uplink of each `every_s` between two times, oldest first.
+
+        Days without any cost one look.
+        """
+        found: list[StoredUplink] = []
+        before_s = until_s
+        while before_s > since_s and (rows := self.history(dev_eui, 1, before_s)):
+            if rows[0].record.time_s < since_s:
+                break
+            found.append(rows[0])
+            before_s = min(before_s - every_s, rows[0].record.time_s)
+        return found[::-1]
+
     def latest(self, dev_eui: DevEui) -> StoredUplink | None:
         """Return the newest uplink of a device by its time, None when there is none."""
         found = self.history(dev_eui, 1)

@@ -103,7 +103,7 @@ def test_plain_lines_tell_the_alert_with_its_reason_once() -> None:
     known.take(outcome(EventType.NEW))
     text = drawn(known, PlainView)
     assert text.count("ALERT") == 1
-    assert "soil.moisture 41.8%, expected 28 to 33.5" in text
+    assert "Soil moisture is 41.8 %, expected 28 to 33.5 %." in text
     assert "how to listen" in text
     assert "1 of " in text
 
@@ -121,7 +121,7 @@ def test_the_live_picture_shows_readings_alerts_and_commands() -> None:
     ]  # fmt: skip
     known.take(step)
     text = drawn(known, LiveView)
-    for words in ("moisture 41.8%", "stuck", "Command to North valve: acked", "10 min"):
+    for words in ("moisture 41.8 %", "stuck", "Command to North valve: acked", "10 min"):
         assert words in text
 
 
@@ -143,4 +143,4 @@ def test_times_are_the_farms_day_and_hour() -> None:
 
 def test_a_reason_without_expectation_is_told_alone() -> None:
     reason = Reason(MOISTURE, 41.8, None, 1.0, None, "%")
-    assert why(alert(reason=(reason,))) == "soil.moisture 41.8%"
+    assert why(alert(reason=(reason,))) == "Soil moisture is 41.8 %."

@@ -16,12 +16,14 @@ from gateways import settings
 from jsonschema import Draft202012Validator
 from server_events import ack, log, txack
 
+from gateway.alerts.equipment import Sampling
 from gateway.config import Config
 from gateway.links import MemoryBroker, MemoryLink
 from gateway.publishers import contract
-from gateway.types import CORRELATION_DATA, RESPONSE_TOPIC, Message
+from gateway.types import CORRELATION_DATA, RESPONSE_TOPIC, Channel, Message
 
 BASE = "lora-gateway"
+CHANNEL = Channel("air.temperature")
 HOT = {"name": "hot", "channel": "air.temperature", "above": 30.0, "hysteresis": 2.0}
 ID = "11111111-2222-4333-8444-555555555555"
 PROBE = eui(1)
@@ -56,6 +58,7 @@ SCHEMAS = {
     r"lora-gateway/device/[^/]+/state": "state",
     r"lora-gateway/device/[^/]+/anomaly": "anomaly",
     r"lora-gateway/device/[^/]+/forecast": "forecast",
+    r"lora-gateway/device/[^/]+/advice": "advice",
     r"homeassistant/device/[^/]+/config": "home_assistant",
 }
 """Which schema the messages of a topic follow."""
@@ -87,7 +90,8 @@ async def test_every_message_of_a_small_life_follows_its_shipped_schema(tmp_path
             hot = 45.0 if f_cnt == 20 else 20.0 + f_cnt % 3
             farm.say(*up(PROBE, f_cnt, at_s, {"TempC_SHT": hot, "mode": "auto", "open": True}))
         await farm.until(lambda: farm.assembly.telemetry.counts["uplinks"] == 24)
-        for verb in ("health", "info", "devices", "nonsense"):
+        farm.assembly.equipment.restore({PROBE: Sampling(900.0, 3600.0, "calm", CHANNEL)})
+        for verb in ("health", "health/devices", "info", "devices", "nonsense"):
             farm.say(f"{BASE}/bridge/request/{verb}", b'{"transaction": "t"}')
             await farm.until(lambda verb=verb: farm.heard(f"{BASE}/bridge/response/{verb}"))
         farm.say(f"{BASE}/device/{PROBE}/set", json.dumps({"id": ID, "hex": "01"}).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gateway.alerts.equipment import Equipment
 from gateway.alerts.life import Life
 from gateway.bulletin import FORECAST_STEPS, Bulletin
 from gateway.config import Config
@@ -46,6 +47,7 @@ async def test_a_forecast_is_told_again_only_when_steps_have_passed() -> None:
         devices=DeviceBook(Config(), store),
         alerts=NoAlerts(),  # type: ignore[arg-type]
         downlinks=NoAlerts(),  # type: ignore[arg-type]
+        equipment=Equipment(),
         version="1",
         info=dict,
         health=dict,

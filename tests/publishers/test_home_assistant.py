@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from gateway.handling import AlertRequest
 from gateway.publishers import Discovery, Topics, contract
 from gateway.publishers.entities import title, traits
+from gateway.speech import speaking
 from gateway.types import Channel, DevEui, DeviceInfo, Json, Message, Reading, ReadingKind, Scalar
 
 EUI = DevEui("a84041c3d185ee46")
@@ -166,3 +167,17 @@ def test_link_health_is_diagnostic_and_frequencies_are_not_announced() -> None:
         assert "enabled_by_default" not in cmps[key]
     assert cmps["radio_missed"]["enabled_by_default"] is False
     assert announcer.changes(INFO, plain + by_frequency) == []
+
+
+def test_entities_have_names_in_the_language_of_the_site_and_the_same_ids() -> None:
+    (english,) = discovery().changes(INFO, READINGS)
+    with speaking("zh_CN"):
+        (chinese,) = discovery().changes(INFO, READINGS)
+    before, after = loaded(english)["cmps"], loaded(chinese)["cmps"]
+    assert after["soil_moisture"]["name"] == "土壤水分"
+    assert after["alert"]["name"] == "告警"
+    unnamed = [
+        {key: {k: v for k, v in one.items() if k != "name"} for key, one in components.items()}
+        for components in (before, after)
+    ]
+    assert unnamed[0] == unnamed[1]

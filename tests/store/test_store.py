@@ -360,3 +360,14 @@ async def test_a_second_daemon_is_kept_out(open_store: OpenStore, tmp_path: Path
 async def test_a_missing_folder_is_named(open_store: OpenStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nowhere.*Create the folder"):
         open_store(tmp_path / "nowhere" / "gateway.db")
+
+
+async def test_a_long_history_is_thinned_to_its_newest_uplink_of_each_span(
+    open_store: OpenStore, uplink: MakeUplink
+) -> None:
+    store = open_store()
+    sent = [replace(uplink(n), time_s=1000.0 * n) for n in range(20)]
+    await store.commit(Batch(uplinks=tuple(sent)))
+    thinned = [s.record.f_cnt for s in store.thinned(EUI, 4000.0, 19_000.0, 5000.0)]
+    assert thinned == [8, 13, 18]
+    assert store.thinned(EUI, 19_500.0, 90_000.0, 5000.0) == []

@@ -24,8 +24,7 @@ from gateway.alerts.causes.likeness import (
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.alerts.causes.witnesses import Testimony, hear
 from gateway.alerts.families import words_of
-from gateway.alerts.words import duration, figure
-from gateway.speech import say
+from gateway.speech import duration, figure, say
 from gateway.types import Alert, Channel, DevEui
 
 _FROST_C = 1.0

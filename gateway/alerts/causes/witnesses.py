@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from gateway.alerts.causes.likeness import UP, way_of, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
-from gateway.alerts.words import figure
-from gateway.speech import say
+from gateway.speech import figure, say
 from gateway.types import Alert, Reason
 
 _FRESH_S = 7200.0

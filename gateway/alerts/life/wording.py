@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gateway.alerts.life.budget import WRITTEN
-from gateway.alerts.words import figure
 from gateway.config import ThresholdConfig
-from gateway.speech import say
+from gateway.speech import figure, say
 from gateway.types import Alert
 
 

@@ -13,9 +13,8 @@ from gateway.alerts.battery import DAY_S, MOST_DAYS, BatteryForecast, days_left
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.families import Family, family_of, words_of
 from gateway.alerts.rules.link_history import median
-from gateway.alerts.words import figure
 from gateway.config import BatteryAlertConfig
-from gateway.speech import say
+from gateway.speech import figure, say
 from gateway.types import (
     Alert,
     AlertEvent,

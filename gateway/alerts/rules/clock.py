@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.alerts.book import AlertBook, alert_id
-from gateway.alerts.words import duration
-from gateway.speech import say
+from gateway.speech import duration, say
 from gateway.types import (
     Alert,
     AlertEvent,

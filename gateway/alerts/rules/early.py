@@ -22,8 +22,7 @@ from gateway.alerts.families import Family, family_of, words_of
 from gateway.alerts.rules.link_history import median
 from gateway.alerts.rules.slow import is_slow, jump_of
 from gateway.alerts.water import WaterLedger
-from gateway.alerts.words import figure
-from gateway.speech import say
+from gateway.speech import figure, say
 from gateway.types import (
     Alert,
     AlertEvent,

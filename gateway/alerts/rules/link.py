@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.rules.link_history import NEWEST, RECENT, LinkHistory, heard_of, surely
 from gateway.alerts.rules.link_words import ENOUGH_DB, LinkAdvice, advise
-from gateway.alerts.words import figure
+from gateway.alerts.words import titled
 from gateway.config import LinkAlertConfig
+from gateway.speech import figure, say
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reading, Reason, Severity
 
 RULE = "link"
@@ -248,7 +249,7 @@ class LinkRule:
         return Alert(
             id=alert_id(device.dev_eui, RULE, "", first_s), dev_eui=device.dev_eui, rule=RULE,
             kind="link", cause="network", severity=said.severity,
-            title=f"{device.name or device.dev_eui}: {said.text}", advice=said.advice,
+            title=titled(device, said.text), advice=said.advice,
             reason=self._reasons(watch), first_seen_s=first_s, last_seen_s=time_s,
         )  # fmt: skip
 
@@ -331,17 +332,16 @@ class LinkRule:
         return self._book.update(site.alert)
 
     def _site_words(self, members: set[DevEui], judged: int, trouble: str) -> tuple[str, str]:
-        who = f"{self._name}: {len(members)} of {max(judged, len(members))} devices"
+        count, total = len(members), max(judged, len(members))
         if trouble == _FALLEN:
-            advice = (
-                "Check the radio gateway's antenna, its cable and its place, and whether another "
-                "gateway nearby is off."
-            )
-            return f"{who} are heard weaker than usual", advice
+            advice = say("Check the radio gateway's antenna, its cable and its place, and whether "
+                         "another gateway nearby is off.")  # fmt: skip
+            return say("{site}: {count} of {total} devices are heard weaker than usual",
+                       site=self._name, count=count, total=total), advice  # fmt: skip
         counts = [self._watches[dev_eui].history.gaps(RECENT) for dev_eui in members]
         lost = sum(gaps for gaps, _ in counts) / sum(counted for _, counted in counts)
-        advice = (
-            "Check that the radio gateway listens on every frequency that they send on, its "
-            "antenna, and its connection to the network server."
-        )
-        return f"{who} lose {figure(round(100 * lost), '%')} of their messages", advice
+        advice = say("Check that the radio gateway listens on every frequency that they send on, "
+                     "its antenna, and its connection to the network server.")  # fmt: skip
+        return say("{site}: {count} of {total} devices lose {lost} of their messages",
+                   site=self._name, count=count, total=total,
+                   lost=figure(round(100 * lost), "%")), advice  # fmt: skip

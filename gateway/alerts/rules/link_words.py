@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from gateway.alerts.rules.link_history import BadFrequency, LinkFacts
-from gateway.alerts.words import figure
+from gateway.speech import figure, say
 from gateway.types import Severity
 
 ENOUGH_DB = 6.0
@@ -40,59 +40,73 @@ def advise(facts: LinkFacts, *, fallen: bool, loses: bool) -> LinkAdvice:
     severity = Severity.WARNING if loses else Severity.INFO
     if fallen:
         return LinkAdvice("fallen", severity, _fallen(facts, loses=loses),
-                          "Look whether its antenna is loose, damaged or covered, and whether it "
-                          "has fallen or was moved.")  # fmt: skip
-    text = f"{figure(round(100 * facts.loss), '%')} of its messages are lost"
+                          say("Look whether its antenna is loose, damaged or covered, and whether "
+                              "it has fallen or was moved."))  # fmt: skip
     if facts.frequency is not None:
-        return _one_frequency(facts.frequency, severity, text)
+        return _one_frequency(facts.frequency, severity, _lost(facts))
     if _noise_dbm(facts) >= _NOISY_DBM and facts.snr_db < _UNSATURATED_DB:
-        return LinkAdvice("noise", severity, f"{text} in noise (SNR {_db(facts.snr_db)} at a good "
-                          f"{_dbm(facts.rssi_dbm)})",
-                          "Use other frequencies, or move its antenna or the gateway's away from "
-                          "what makes the noise.")  # fmt: skip
+        text = say("{lost} of its messages are lost in noise (SNR {snr} at a good {signal})",
+                   lost=_lost(facts), snr=_db(facts.snr_db),
+                   signal=_dbm(facts.rssi_dbm))  # fmt: skip
+        return LinkAdvice("noise", severity, text,
+                          say("Use other frequencies, or move its antenna or the gateway's away "
+                              "from what makes the noise."))  # fmt: skip
     if facts.margin_db is not None and facts.margin_db < ENOUGH_DB:
-        return LinkAdvice("weak", severity, f"{text} at {_dbm(facts.rssi_dbm)}, "
-                          f"{_db(facts.margin_db)} above what can be heard",
-                          "Raise or move its antenna, or put a gateway or relay nearer"
-                          f"{_slower(facts.spreading_factor)}.")  # fmt: skip
-    return LinkAdvice("collisions", severity,
-                      f"{text} though it is heard well ({_dbm(facts.rssi_dbm)})",
-                      "Send fewer or shorter messages and spread their times, for they collide or "
-                      f"are sent where the gateway does not listen{_faster(facts)}.")  # fmt: skip
+        text = say("{lost} of its messages are lost at {signal}, {margin} above what can be heard",
+                   lost=_lost(facts), signal=_dbm(facts.rssi_dbm),
+                   margin=_db(facts.margin_db))  # fmt: skip
+        return LinkAdvice("weak", severity, text, _nearer(facts.spreading_factor))
+    text = say("{lost} of its messages are lost though it is heard well ({signal})",
+               lost=_lost(facts), signal=_dbm(facts.rssi_dbm))  # fmt: skip
+    return LinkAdvice("collisions", severity, text, _fewer(facts))
 
 
 def _fallen(facts: LinkFacts, *, loses: bool) -> str:
-    text = f"heard {_db(facts.fall_db)} weaker than usual, at {_dbm(facts.rssi_dbm)}"
-    lost = f", and {figure(round(100 * facts.loss), '%')} of its messages are lost"
-    return text + lost if loses else text
+    fall, signal = _db(facts.fall_db), _dbm(facts.rssi_dbm)
+    if loses:
+        return say("heard {fall} weaker than usual, at {signal}, and {lost} of its messages are "
+                   "lost", fall=fall, signal=signal, lost=_lost(facts))  # fmt: skip
+    return say("heard {fall} weaker than usual, at {signal}", fall=fall, signal=signal)
 
 
-def _one_frequency(bad: BadFrequency, severity: Severity, text: str) -> LinkAdvice:
-    mhz = f"{figure(bad.mhz, 'MHz')}"
+def _one_frequency(bad: BadFrequency, severity: Severity, lost: str) -> LinkAdvice:
+    mhz = figure(bad.mhz, "MHz")
     if bad.even_percent <= _RARE_PERCENT:
-        worse = f"{mhz} brings {figure(round(bad.even_percent), '%')} of its share"
+        text = say("{lost} of its messages are lost, and {frequency} brings {share} of its share",
+                   lost=lost, frequency=mhz, share=figure(round(bad.even_percent), "%")
+                   )  # fmt: skip
     else:
-        worse = f"{mhz} is heard {_db(bad.below_db)} worse than the others"
-    return LinkAdvice("frequency", severity, f"{text}, and {worse}",
-                      f"Take {mhz} out of its channels, or find what disturbs it and check that "
-                      "both antennas are made for it.")  # fmt: skip
+        text = say("{lost} of its messages are lost, and {frequency} is heard {worse} worse than "
+                   "the others", lost=lost, frequency=mhz, worse=_db(bad.below_db))  # fmt: skip
+    return LinkAdvice("frequency", severity, text,
+                      say("Take {frequency} out of its channels, or find what disturbs it and "
+                          "check that both antennas are made for it.", frequency=mhz)
+                      )  # fmt: skip
 
 
 def _noise_dbm(facts: LinkFacts) -> float:
     return facts.rssi_dbm - 10 * math.log10(1 + 10 ** (facts.snr_db / 10))
 
 
-def _slower(spreading_factor: int | None) -> str:
+def _nearer(spreading_factor: int | None) -> str:
     if spreading_factor is None or spreading_factor >= _SLOWEST:
-        return ""
-    return f"; a slower data rate than SF{spreading_factor} helps until then"
+        return say("Raise or move its antenna, or put a gateway or relay nearer.")
+    return say("Raise or move its antenna, or put a gateway or relay nearer; a slower data rate "
+               "than SF{factor} helps until then.", factor=spreading_factor)  # fmt: skip
 
 
-def _faster(facts: LinkFacts) -> str:
+def _fewer(facts: LinkFacts) -> str:
     factor, margin_db = facts.spreading_factor, facts.margin_db
     if factor is None or margin_db is None or factor < _SLOW or margin_db < _PLENTY_DB:
-        return ""
-    return f"; a faster data rate than SF{factor} would do so and save battery"
+        return say("Send fewer or shorter messages and spread their times, for they collide or "
+                   "are sent where the gateway does not listen.")  # fmt: skip
+    return say("Send fewer or shorter messages and spread their times, for they collide or are "
+               "sent where the gateway does not listen; a faster data rate than SF{factor} would "
+               "do so and save battery.", factor=factor)  # fmt: skip
+
+
+def _lost(facts: LinkFacts) -> str:
+    return figure(round(100 * facts.loss), "%")
 
 
 def _db(value: float) -> str:

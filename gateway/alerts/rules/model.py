@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
 from gateway.alerts.water import WaterLedger
+from gateway.alerts.words import titled
 from gateway.types import (
     Alert,
     AlertEvent,
@@ -246,7 +247,7 @@ def _worded(device: DeviceInfo, episode: _Episode) -> Alert:
         cause=lead.cause,
         severity=severity,
         # A restored channel has no text of its own until it is abnormal again.
-        title=f"{device.name or device.dev_eui}: {lead.text}" if lead.text else episode.alert.title,
+        title=titled(device, lead.text) if lead.text else episode.alert.title,
         advice=lead.advice,
         reason=tuple(replace(track.reason, share=track.score / total) for track in tracks),
     )

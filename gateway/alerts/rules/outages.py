@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.rules.paths import Paths
-from gateway.alerts.words import duration
-from gateway.speech import say
+from gateway.speech import duration, say
 from gateway.types import Alert, AlertEvent, DevEui, Reason, Severity
 
 SITE_RULE = "silence-site"

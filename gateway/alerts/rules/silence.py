@@ -23,8 +23,9 @@ from gateway.alerts.rules.outages import (
 )
 from gateway.alerts.rules.paths import Paths
 from gateway.alerts.rules.rhythm import Rhythm
-from gateway.alerts.words import duration
+from gateway.alerts.words import titled
 from gateway.config import SilenceConfig
+from gateway.speech import duration, say
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reason, Severity
 
 RULE = "silence"
@@ -235,12 +236,13 @@ class SilenceRule:
             return []
         last_s = rhythm.last_s if rhythm.last_s is not None else self._grace_s
         first_s = self._since_s(dev_eui) + limit_s
-        name = self._names.get(dev_eui, dev_eui)
+        device = DeviceInfo(dev_eui, self._names.get(dev_eui, ""))
+        trouble = say("nothing heard for {duration}", duration=duration(now_s - last_s))
         alert = Alert(
             id=alert_id(dev_eui, RULE, "", first_s), dev_eui=dev_eui, rule=RULE, kind="silence",
             cause="network", severity=Severity.WARNING,
-            title=f"{name}: nothing heard for {duration(now_s - last_s)}",
-            advice="Check its battery and its antenna, and whether it is still there.",
+            title=titled(device, trouble),
+            advice=say("Check its battery and its antenna, and whether it is still there."),
             reason=(self._reason(rhythm, now_s - last_s),),
             first_seen_s=first_s, last_seen_s=first_s,
         )  # fmt: skip

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from gateway.alerts.book import AlertBook, alert_id
-from gateway.alerts.families import words_of
-from gateway.alerts.words import figure
+from gateway.alerts.words import titled
 from gateway.config import ThresholdConfig
+from gateway.speech import Phrase, figure, phrase, say, words_of
 from gateway.types import (
     Alert,
     AlertEvent,
@@ -37,6 +37,7 @@ class Limit:
 
     `channel` may hold `*`. `samples` abnormal readings in a row, and `for_s` between the first and
     the newest of them, make an alert. `{channel}` in `title` is the channel's name in words.
+    Our own `title` and `advice` are phrases, the user's are plain text.
     """
 
     name: str
@@ -91,7 +92,8 @@ def limits_of(rules: Iterable[ThresholdConfig]) -> tuple[Limit, ...]:
 def _physical(channel: str, low: float, high: float) -> tuple[Limit, Limit]:
     below = Limit(
         f"range:low:{channel}", channel, low, -1, samples=2, cause="sensor",
-        title="{channel} reads what cannot be", advice="Check the probe and its cable.",
+        title=phrase("{channel} reads what cannot be"),
+        advice=phrase("Check the probe and its cable."),
     )  # fmt: skip
     return below, replace(below, name=f"range:high:{channel}", bound=high, sign=1)
 
@@ -241,18 +243,28 @@ class ThresholdRule:
 
 
 def _alert(device: DeviceInfo, limit: Limit, reading: Reading, since_s: float) -> Alert:
-    side = "above" if limit.sign > 0 else "below"
-    words = words_of(reading.channel)
-    said = limit.title or f"{words} {side} {figure(limit.bound, reading.unit)}"
-    said = said.replace("{channel}", words)
     group = str(reading.channel)
     return Alert(
         id=alert_id(device.dev_eui, limit.name, group, since_s),
         dev_eui=device.dev_eui, rule=limit.name, kind=limit.kind, cause=limit.cause,
-        severity=limit.severity, title=f"{device.name or device.dev_eui}: {said}",
-        advice=limit.advice, reason=_reasons(reading), first_seen_s=since_s,
+        severity=limit.severity, title=titled(device, _trouble(limit, reading)),
+        advice=_said(limit.advice), reason=_reasons(reading), first_seen_s=since_s,
         last_seen_s=reading.time_s,
     )  # fmt: skip
+
+
+def _trouble(limit: Limit, reading: Reading) -> str:
+    words, bound = words_of(reading.channel), figure(limit.bound, reading.unit)
+    if limit.title:
+        return _said(limit.title).replace("{channel}", words)
+    if limit.sign > 0:
+        return say("{channel} above {bound}", channel=words, bound=bound)
+    return say("{channel} below {bound}", channel=words, bound=bound)
+
+
+def _said(text: str) -> str:
+    """Return our own words in the site's language, the user's as they are."""
+    return say(text) if isinstance(text, Phrase) else text
 
 
 def _reasons(reading: Reading) -> tuple[Reason, ...]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from gateway.alerts.book import AlertBook, alert_id
+from gateway.alerts.words import titled
 from gateway.errors import BadInput
+from gateway.speech import say
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reason, Severity
 
 RULE = "codec"
@@ -109,8 +111,10 @@ def _alert(device: DeviceInfo, codec: str, failure: BadInput, now_s: float) -> A
         kind="codec",
         cause="unknown",
         severity=Severity.WARNING,
-        title=f"{device.name or device.dev_eui}: its payloads cannot be decoded by {codec}",
-        advice="Check that this codec is the device's, and its version: lora-gateway codec run",
+        title=titled(device, say("its payloads cannot be decoded by {codec}", codec=codec)),
+        advice=say(
+            "Check that this codec is the device's, and its version: lora-gateway codec run"
+        ),
         reason=(Reason(channel, said[:200], None, 1.0, None),),
         first_seen_s=now_s,
         last_seen_s=now_s,

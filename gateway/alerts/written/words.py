@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gateway.alerts.families import words_of
-from gateway.alerts.words import duration, figure
 from gateway.alerts.written.conditions import Leaf, Mark
 from gateway.config import PLACEHOLDERS, ConditionConfig, RuleConfig
-from gateway.speech import say
+from gateway.speech import duration, figure, say
 from gateway.types import Channel, DeviceInfo, Reason
 
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
