@@ -128,6 +128,8 @@ class Daemon:
             devices=assembly.stages.devices,
             alerts=assembly.alerts,
             downlinks=assembly.downlinks,
+            programs=assembly.programs,
+            now_s=assembly.clock.now_s,
             version=__version__,
             info=self._info,
             health=self._health,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.agronomy import sunrise_of
 from gateway.alerts import AlertEngine
 from gateway.codecs import (
     Assignments,
@@ -17,7 +18,16 @@ from gateway.codecs import (
     decode_event,
 )
 from gateway.config import Config
-from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
+from gateway.control import (
+    KEPT_S,
+    Authority,
+    Catalogue,
+    Desk,
+    DownlinkTracker,
+    Programs,
+    Safety,
+)
+from gateway.devices import DeviceBook
 from gateway.errors import BadInput, PackError, StoreError
 from gateway.inference import Detector, candidates, load_model
 from gateway.links import ScriptProcess
@@ -28,6 +38,7 @@ from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
 from gateway.types import Clock, Delivery, DeviceEvent, ScriptEngine
+from gateway.weather import StoreWeather
 from gateway.windows import WindowBank
 
 CHIRPSTACK = "chirpstack"
@@ -49,6 +60,7 @@ class Assembly:
     alerts: AlertEngine
     downlinks: DownlinkTracker
     desk: Desk
+    programs: Programs
     telemetry: Telemetry
     codecs: CodecLibrary
     assignments: Assignments
@@ -86,7 +98,8 @@ def assemble(
     downlinks.restore(store.open_downlinks())
     safety, authority = Safety(config.downlink, catalogue), Authority.of(config)
     lately = store.downlinks_since(clock.now_s() - KEPT_S)
-    safety.restore(lately, store.control())
+    kept = store.control()
+    safety.restore(lately, kept)
     downlinks.restore(lately)
     desk = Desk(config.downlink, downlinks, safety, catalogue, authority)
     network, changes = _network(config, downlinks, store, clock, desk)
@@ -101,6 +114,15 @@ def assemble(
         serves=network.serves,
     )
     alerts = AlertEngine(config, model_name)
+    devices = DeviceBook(config, store)
+    programs = Programs(
+        config,
+        catalogue=catalogue,
+        safety=safety,
+        weather=StoreWeather(devices, store),
+        sunrise=sunrise_of(config.agronomy),
+    )
+    programs.restore(kept, clock.now_s())
     stages = Stages(
         config,
         clock=clock,
@@ -116,12 +138,15 @@ def assemble(
         requests=requests,
         network=network,
         desk=desk,
+        devices=devices,
+        programs=programs,
+        authority=authority,
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)
     stages.settle_restart(clock.now_s())
     return Assembly(
-        config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
+        config, clock, store, stages, requests, alerts, downlinks, desk, programs, telemetry,
         codecs, assignments, payloads, network, model_name, model_trouble,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gateway.alerts import AlertEngine
 from gateway.config import Config
-from gateway.control import VERBS, DownlinkTracker
+from gateway.control import PROGRAM_VERBS, VERBS, DownlinkTracker, Programs
 from gateway.devices import Device, DeviceBook
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
@@ -46,6 +46,8 @@ class Bulletin:
         devices: DeviceBook,
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
+        programs: Programs,
+        now_s: Callable[[], float],
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
@@ -55,6 +57,8 @@ class Bulletin:
         self._devices = devices
         self._alerts = alerts
         self._downlinks = downlinks
+        self._programs = programs
+        self._now_s = now_s
         self._info = info
         self._health = health
         self._forecast_s: dict[DevEui, float] = {}
@@ -88,6 +92,7 @@ class Bulletin:
             told.append(messages.availability(self._topics, dev_eui, online=online))
         if outcome.fresh:
             told.append(self._list())
+        told += [self._program(name) for name in sorted(outcome.programs)]
         if outcome.hello:
             told += self._announcements()
         for question in outcome.questions:
@@ -106,6 +111,7 @@ class Bulletin:
             online = self._alerts.available(device.info.dev_eui)
             yield messages.availability(self._topics, device.info.dev_eui, online=online)
             yield from self._present(device, again=True)
+        yield from map(self._program, self._programs)
         told = [
             message
             for alert in self._alerts.open()
@@ -114,6 +120,15 @@ class Bulletin:
         for downlink in self._downlinks.open():
             told += messages.command(self._topics, downlink)
         yield from (replace(message, durable=False) for message in told if message.retain)
+
+    def _program(self, name: str) -> Message:
+        now_s = self._now_s()
+        return messages.program(self._topics, self._programs.view(name, now_s), time_s=now_s)
+
+    def _list_programs(self) -> Json:
+        now_s = self._now_s()
+        views = [self._programs.view(name, now_s) for name in self._programs]
+        return {"programs": [payloads.program(view, time_s=now_s) for view in views]}
 
     def health(self) -> Message:
         """Return `bridge/health`."""
@@ -211,9 +226,10 @@ class Bulletin:
             "info": lambda: dict(self._info()),
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
+            "program/list": self._list_programs,
         }
         answer = answers.get(question.verb)
-        known = ", ".join((*answers, "downlink", *sorted(VERBS)))
+        known = ", ".join((*answers, "downlink", *sorted(VERBS | PROGRAM_VERBS)))
         body = payloads.response(
             data=answer() if answer else None,
             error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",

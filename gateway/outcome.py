@@ -47,6 +47,7 @@ class Outcome:
     replies: list[Reply] = field(default_factory=list)
     audit: list[AuditRecord] = field(default_factory=list)
     control: dict[str, Json] = field(default_factory=dict)
+    programs: set[str] = field(default_factory=set)
 
     @property
     def urgent(self) -> bool:

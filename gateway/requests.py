@@ -6,6 +6,7 @@
     {base}/bridge/request/<verb>             a question: answered on bridge/response/<verb>
     {base}/bridge/request/downlink           a command, with `dev_eui` in it, answered likewise
     {base}/bridge/request/{stop|resume|confirm}   an order, answered likewise
+    {base}/bridge/request/program/<verb>     an order on an irrigation program, answered likewise
     {home_assistant_prefix}/status           `online`: everything is announced again
 """
 
@@ -23,6 +24,7 @@ from pydantic import ValidationError
 from gateway.codecs import CommandForm, CommandKey, PayloadDecoder
 from gateway.config import CommandConfig, CommandKeyConfig, Config
 from gateway.control import (
+    PROGRAM_VERBS,
     VERBS,
     Authority,
     Catalogue,
@@ -142,7 +144,8 @@ class Requests:
             question = self._question("/".join(levels[2:]), delivery)
             if question.verb == "downlink":
                 return self._asked(question, info_of, now_s)
-            return Ordered(question) if question.verb in VERBS else question
+            ordered = question.verb in VERBS | PROGRAM_VERBS
+            return Ordered(question) if ordered else question
         raise BadInput("unknown_topic", delivery.topic)
 
     def _command(
@@ -155,15 +158,29 @@ class Requests:
         *,
         retained: bool = False,
         question: Question | None = None,
+        authority: Authority | None = None,
     ) -> Command:
         try:
             downlink, is_new = self._parser.parse(
-                dev_eui, key, payload, retained=retained, now_s=now_s, target=self.target(info)
-            )
+                dev_eui, key, payload, retained=retained, now_s=now_s, target=self.target(info),
+                authority=authority,
+            )  # fmt: skip
         except CommandRefused as refusal:
             answer = refused(dev_eui, key, payload, refusal, now_s)
             return Command(answer, is_new=False, question=question)
         return Command(downlink, is_new=is_new, question=question)
+
+    def inner(
+        self,
+        dev_eui: DevEui,
+        body: Mapping[str, Json],
+        info: DeviceInfo | None,
+        now_s: float,
+        authority: Authority,
+    ) -> Command:
+        """Check a command of the gateway's own (a program's, or one member's of a group)."""
+        payload = json.dumps(body).encode()
+        return self._command(dev_eui, None, payload, info, now_s, authority=authority)
 
     def _asked(
         self, question: Question, info_of: Callable[[DevEui], DeviceInfo | None], now_s: float

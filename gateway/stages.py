@@ -17,7 +17,17 @@ from gateway.alerts import AlertEngine
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
 from gateway.config import Config
-from gateway.control import Desk, DownlinkTracker, Target, refused_as
+from gateway.control import (
+    PROGRAM,
+    PROGRAM_VERBS,
+    Authority,
+    Desk,
+    DownlinkTracker,
+    Programs,
+    Target,
+    carry_out,
+    refused_as,
+)
 from gateway.devices import Device, DeviceBook
 from gateway.errors import BadInput, CommandRefused
 from gateway.inference import Detector
@@ -40,6 +50,7 @@ from gateway.types import (
     Downlink,
     DownlinkState,
     Join,
+    Json,
     Reading,
     Rejected,
     ServerLog,
@@ -93,6 +104,9 @@ class Stages:
         requests: Requests,
         network: NetworkServer,
         desk: Desk,
+        devices: DeviceBook,
+        programs: Programs,
+        authority: Authority,
         telemetry: Telemetry,
     ) -> None:
         self._config = config
@@ -115,7 +129,9 @@ class Stages:
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self._held_back: set[str] = set()
-        self.devices = DeviceBook(config, store)
+        self._programs = programs
+        self._authority = authority
+        self.devices = devices
         self._derivation = Derivation(config.agronomy)
         self._recollection = Recollection(
             store, windows, detector, alerts, link=link, derivation=self._derivation
@@ -138,6 +154,7 @@ class Stages:
                 self._put_aside(outcome, delivery, error)
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
+        self._work_programs(outcome)
         self._send_on(outcome)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
@@ -347,7 +364,8 @@ class Stages:
             case Hello():
                 outcome.hello = True
 
-    def _take_command(self, command: Command, outcome: Outcome) -> None:
+    def _take_command(self, command: Command, outcome: Outcome) -> Downlink:
+        """Take up a checked command; return it as it stands then."""
         downlink, now_s = command.downlink, outcome.now_s
         if command.is_new:
             downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
@@ -365,10 +383,29 @@ class Stages:
             outcome.answers.append(downlink)
         if command.question is not None:
             outcome.replies.append(_reply(command.question, downlink))
+        return downlink
+
+    def _work_programs(self, outcome: Outcome) -> None:
+        """Start the programs that are due; their commands go the way of all commands."""
+
+        def give(name: str, dev_eui: DevEui, body: Mapping[str, Json]) -> Downlink:
+            authority = self._programs.authority(name)
+            given = {**body, "by": PROGRAM + name}
+            info = self._info_of(dev_eui)
+            command = self._requests.inner(dev_eui, given, info, outcome.now_s, authority)
+            return self._take_command(command, outcome)
+
+        turned = self._programs.turn(outcome.now_s, give)
+        outcome.control.update(turned.kept)
+        outcome.programs.update(turned.names)
 
     def _take_order(self, question: Question, outcome: Outcome) -> None:
+        verb, body, now_s = question.verb, question.body, outcome.now_s
         try:
-            carried = self._desk.order(question.verb, question.body, outcome.now_s)
+            if verb in PROGRAM_VERBS:
+                carried = carry_out(self._programs, self._authority, verb, body, now_s)
+            else:
+                carried = self._desk.order(verb, body, now_s)
         except CommandRefused as refusal:
             said = f"{refusal.reason}: {refusal.detail}"
             facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}

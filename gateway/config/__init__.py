@@ -35,6 +35,13 @@ from gateway.config.devices import (
 from gateway.config.inference import InferenceConfig, PublicKey
 from gateway.config.loading import ENV_PREFIX, load
 from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreConfig
+from gateway.config.programs import (
+    ConditionConfig,
+    GroupConfig,
+    ProgramConfig,
+    PumpConfig,
+    ValveConfig,
+)
 from gateway.config.radios import LorawanConfig, RadioConfig
 from gateway.config.section import Port, Probability, Seconds, Section
 from gateway.config.whole import Config
@@ -53,11 +60,13 @@ __all__ = [
     "CommandConfig",
     "CommandKeyConfig",
     "CommandedConfig",
+    "ConditionConfig",
     "Config",
     "ConnectionConfig",
     "DeviceConfig",
     "DownlinkConfig",
     "FieldConfig",
+    "GroupConfig",
     "InferenceConfig",
     "LimitsConfig",
     "LinkAlertConfig",
@@ -69,7 +78,9 @@ __all__ = [
     "Port",
     "Probability",
     "ProfileConfig",
+    "ProgramConfig",
     "PublicKey",
+    "PumpConfig",
     "RadioConfig",
     "Seconds",
     "Section",
@@ -79,6 +90,7 @@ __all__ = [
     "ThresholdConfig",
     "TrendConfig",
     "UplinkConnectionConfig",
+    "ValveConfig",
     "VerifyConfig",
     "load",
 ]

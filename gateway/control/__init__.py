@@ -1,11 +1,21 @@
 """The way back: a command is checked, becomes a downlink, and is followed honestly to its end."""
 
 from gateway.control.audit import decision
-from gateway.control.authority import Authority
+from gateway.control.authority import PROGRAM, Authority
 from gateway.control.commands import CommandParser, Target, parse_set, refused, refused_as
 from gateway.control.desk import Carried, Desk
 from gateway.control.lifecycle import FINAL, DownlinkTracker
 from gateway.control.orders import VERBS
+from gateway.control.programs import (
+    KEPT_PROGRAM,
+    PROGRAM_VERBS,
+    Fact,
+    Programs,
+    Sunrise,
+    Turned,
+    Weather,
+    carry_out,
+)
 from gateway.control.rate import RateLimit
 from gateway.control.safety import KEPT_S, Safety
 from gateway.control.schema import Catalogue
@@ -13,7 +23,10 @@ from gateway.control.signing import sign
 
 __all__ = [
     "FINAL",
+    "KEPT_PROGRAM",
     "KEPT_S",
+    "PROGRAM",
+    "PROGRAM_VERBS",
     "VERBS",
     "Authority",
     "Carried",
@@ -21,9 +34,15 @@ __all__ = [
     "CommandParser",
     "Desk",
     "DownlinkTracker",
+    "Fact",
+    "Programs",
     "RateLimit",
     "Safety",
+    "Sunrise",
     "Target",
+    "Turned",
+    "Weather",
+    "carry_out",
     "decision",
     "parse_set",
     "refused",

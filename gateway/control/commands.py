@@ -213,10 +213,12 @@ class CommandParser:
         retained: bool,
         now_s: float,
         target: Target | None,
+        authority: Authority | None = None,
     ) -> tuple[Downlink, bool]:
         """Return the downlink and whether it is new; a repeated id gives its present state.
 
-        One that was only rehearsed is not new either.
+        One that was only rehearsed is not new either. `authority` is given for what the gateway
+        gives itself, or has admitted already: a program, a member of a group.
 
         Raises
         ------
@@ -228,7 +230,7 @@ class CommandParser:
         try:
             downlink = parse_set(
                 dev_eui, key, payload, retained=retained, now_s=now_s, target=target,
-                config=self._config, authority=self._authority,
+                config=self._config, authority=authority or self._authority,
             )  # fmt: skip
         except CommandRefused as refusal:
             known = self._repeated(dev_eui, key, payload, refusal)

@@ -213,7 +213,7 @@ class Desk:
             It is malformed, stale, or not this sender's to give.
 
         """
-        order = read_order(body, now_s)
+        order = read_order(body, now_s, Order)
         # A signed stop is not good as its own end; the transaction is for the answer alone.
         signed = {key: body[key] for key in body if key != "transaction"} | {"order": verb}
         if verb == "stop":

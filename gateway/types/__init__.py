@@ -49,6 +49,7 @@ from gateway.types.ports import (
     ScriptEngine,
     Source,
 )
+from gateway.types.programs import GroupCommandView, LegView, ProgramView
 from gateway.types.radio import (
     LARGEST_FRAME,
     BoardCounters,
@@ -117,15 +118,18 @@ __all__ = [
     "EventType",
     "FloatArray",
     "Forecast",
+    "GroupCommandView",
     "HeardFrame",
     "Hop",
     "Join",
     "Json",
+    "LegView",
     "Listening",
     "Message",
     "MqttPort",
     "NotCancelled",
     "OpenedScript",
+    "ProgramView",
     "QueueItem",
     "RadioCapabilities",
     "RadioDialect",
