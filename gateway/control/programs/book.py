@@ -419,11 +419,16 @@ def _parts(run: Run) -> tuple[Leg, ...]:
     return tuple(leg for stage in run.stages for leg in stage.parts())
 
 
+def _brought_water(stage: Stage) -> bool:
+    pumped = stage.pump is None or stage.pump.state is LegState.DONE
+    return pumped and any(leg.state is LegState.DONE for leg in stage.legs)
+
+
 def _outcome(run: Run) -> tuple[str, str]:
     """Return how a run ended, and why it is not `done`."""
     parts = _parts(run)
     wrong = [leg.detail for leg in parts if leg.state in {LegState.FAILED, LegState.REFUSED}]
-    done = any(leg.state is LegState.DONE for leg in run.legs())
+    done = any(_brought_water(stage) for stage in run.stages)
     why = " ".join(dict.fromkeys(wrong)) or run.why
     if run.stopping:
         return "stopped", run.stopping
