@@ -102,6 +102,7 @@ def assemble(
     safety.restore(lately, kept)
     downlinks.restore(lately)
     desk = Desk(config.downlink, downlinks, safety, catalogue, authority)
+    desk.recall(lately)
     network, changes = _network(config, downlinks, store, clock, desk)
     requests = Requests(
         config,

@@ -178,6 +178,7 @@ def command(downlink: Downlink) -> dict[str, Json]:
         "held_until": values.maybe_time(downlink.held_until_s),
         "confirmed_by": downlink.confirmed_by,
         "ends": downlink.ends,
+        "retry_of": downlink.retry_of,
         "sent": values.maybe_time(downlink.sent_s),
         "eta": values.maybe_time(downlink.eta_s),
     }
