@@ -26,7 +26,8 @@ from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
 from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
-from gateway.errors import BadInput, ConfigError, LinkError, StoreError
+from gateway.control import Multicast
+from gateway.errors import BadInput, ConfigError, LinkError, LinkRefused, StoreError
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
 from gateway.network import Ended, ServerQueue, Transmission
 from gateway.outcome import Outcome
@@ -35,6 +36,7 @@ from gateway.publishers import Publisher, Topics, messages, payloads
 from gateway.radios import MakePort, Radios, port_of
 from gateway.requests import SOURCE as OPERATOR
 from gateway.sources import ChirpStackSource, ServerCodecs
+from gateway.speech import say
 from gateway.store import Store
 from gateway.types import Clock, Delivery, DevEui, Downlink, Json, Message, MqttPort, ServerCodec
 
@@ -122,13 +124,14 @@ class Daemon:
         self._systemd = systemd
         self._on_outcome = on_outcome
         self._started_s = assembly.clock.now_s()
-        self._to_send: asyncio.Queue[Downlink] = asyncio.Queue()
+        self._to_send: asyncio.Queue[Downlink | Multicast] = asyncio.Queue()
         self._bulletin = Bulletin(
             config,
             devices=assembly.stages.devices,
             alerts=assembly.alerts,
             downlinks=assembly.downlinks,
             programs=assembly.programs,
+            groups=assembly.groups,
             now_s=assembly.clock.now_s,
             version=__version__,
             info=self._info,
@@ -228,6 +231,8 @@ class Daemon:
         for outcome in outcomes:
             for downlink in outcome.dispatch:
                 self._to_send.put_nowait(downlink)
+            for frame in outcome.multicasts:
+                self._to_send.put_nowait(frame)
             for transmission in outcome.transmissions:
                 self._radios.send(transmission)
             if self._on_outcome is not None:
@@ -241,11 +246,13 @@ class Daemon:
         """
         stages = self._assembly.stages
         while True:
-            downlink: Downlink | None = None
+            downlink: Downlink | Multicast | None = None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DISPATCH_RETRY_S):
                     downlink = await self._to_send.get()
-            if downlink is not None:
+            if isinstance(downlink, Multicast):
+                await self._tell_all(downlink)
+            elif downlink is not None:
                 await self._tell(downlink)
             if self._in.connected and stages.reached():
                 self._pipeline.nudge()
@@ -274,6 +281,28 @@ class Daemon:
         )
         await self._in.publish(Message(topic, encode_down(downlink)))
         return self._assembly.downlinks.queued(downlink.id, self._assembly.clock.now_s())
+
+    async def _tell_all(self, frame: Multicast) -> None:
+        """Tell the network server of a multicast frame, once: nothing says whether it went."""
+        state, said = "failed", say("[chirpstack.api] names no server.")
+        if self._api is not None:
+            try:
+                counter = await self._api.enqueue_multicast(
+                    frame.multicast_group_id, frame.f_port, frame.data, frame.expires_s
+                )
+            except (LinkError, ConfigError) as error:
+                said = say("Whether the network server has it is not known: {error}", error=error)
+                if isinstance(error, LinkRefused):
+                    said = say("The network server refuses it: {error}", error=error)
+            else:
+                state = "queued"
+                said = say(
+                    "The network server has it, as frame {counter} of the group. No device "
+                    "acknowledges a multicast frame, so nothing more will be known.",
+                    counter=counter,
+                )
+        self._assembly.stages.note_multicast(frame.command_id, state, said)
+        self._pipeline.nudge()
 
     def _may_go(self, downlink: Downlink) -> bool:
         """Look once more, at the last moment, whether a command may be carried out."""

@@ -24,6 +24,7 @@ from gateway.control import (
     Catalogue,
     Desk,
     DownlinkTracker,
+    Groups,
     Programs,
     Safety,
 )
@@ -61,6 +62,7 @@ class Assembly:
     downlinks: DownlinkTracker
     desk: Desk
     programs: Programs
+    groups: Groups
     telemetry: Telemetry
     codecs: CodecLibrary
     assignments: Assignments
@@ -124,6 +126,12 @@ def assemble(
         sunrise=sunrise_of(config.agronomy),
     )
     programs.restore(kept, clock.now_s())
+    groups = Groups(
+        config,
+        lambda one: downlinks.get(one) or store.downlink(one),
+        lambda one: downlinks.get(one) is not None,
+    )
+    groups.restore(kept)
     stages = Stages(
         config,
         clock=clock,
@@ -141,14 +149,15 @@ def assemble(
         desk=desk,
         devices=devices,
         programs=programs,
+        groups=groups,
         authority=authority,
         telemetry=telemetry,
     )
     stages.note(network.settle_restart(clock.now_s()), changes)
     stages.settle_restart(clock.now_s())
     return Assembly(
-        config, clock, store, stages, requests, alerts, downlinks, desk, programs, telemetry,
-        codecs, assignments, payloads, network, model_name, model_trouble,
+        config, clock, store, stages, requests, alerts, downlinks, desk, programs, groups,
+        telemetry, codecs, assignments, payloads, network, model_name, model_trouble,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gateway.alerts import AlertEngine
 from gateway.config import Config
-from gateway.control import PROGRAM_VERBS, VERBS, DownlinkTracker, Programs
+from gateway.control import PROGRAM_VERBS, VERBS, DownlinkTracker, Groups, Programs
 from gateway.devices import Device, DeviceBook
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
@@ -47,6 +47,7 @@ class Bulletin:
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
         programs: Programs,
+        groups: Groups,
         now_s: Callable[[], float],
         version: str,
         info: Callable[[], Mapping[str, Json]],
@@ -58,6 +59,7 @@ class Bulletin:
         self._alerts = alerts
         self._downlinks = downlinks
         self._programs = programs
+        self._groups = groups
         self._now_s = now_s
         self._info = info
         self._health = health
@@ -74,6 +76,9 @@ class Bulletin:
             if downlink.state is DownlinkState.SENT and self._downlinks.get(downlink.id) is None:
                 topic = self._topics.command(downlink.dev_eui, downlink.id)
                 told.append(Message(topic, b"", retain=True, durable=True))
+        for view in outcome.groups:
+            if view.state != "under_way":
+                told += messages.group_command(self._topics, view)
         return told
 
     def live(self, outcome: Outcome) -> list[Message]:
@@ -92,7 +97,7 @@ class Bulletin:
             told.append(messages.availability(self._topics, dev_eui, online=online))
         if outcome.fresh:
             told.append(self._list())
-        told += [self._program(name) for name in sorted(outcome.programs)]
+        told += self._together(outcome)
         if outcome.hello:
             told += self._announcements()
         for question in outcome.questions:
@@ -100,6 +105,13 @@ class Bulletin:
         for reply in outcome.replies:
             told += self._reply(reply)
         return told
+
+    def _together(self, outcome: Outcome) -> Iterator[Message]:
+        """Yield how groups' commands and programs stand, where that has changed."""
+        for view in outcome.groups:
+            if view.state == "under_way":
+                yield from messages.group_command(self._topics, view)
+        yield from map(self._program, sorted(outcome.programs))
 
     def snapshot(self) -> Iterator[Message]:
         """Yield every retained topic as it should be now, made as it is sent: it may be long."""
@@ -119,6 +131,8 @@ class Bulletin:
         ]
         for downlink in self._downlinks.open():
             told += messages.command(self._topics, downlink)
+        for view in self._groups.open(self._now_s()):
+            told += messages.group_command(self._topics, view)
         yield from (replace(message, durable=False) for message in told if message.retain)
 
     def _program(self, name: str) -> Message:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gateway.control import decision
+from gateway.control import Multicast, decision
 from gateway.devices import Device
 from gateway.network import Changes, Transmission
 from gateway.network import batch_of as radio_batch
 from gateway.requests import Question
 from gateway.store import AuditRecord, Batch, EventRecord, HistoryCursor, UplinkRecord
-from gateway.types import AlertEvent, DevEui, Downlink, DownlinkState, Json, Message, Rejected
+from gateway.types import (
+    AlertEvent,
+    DevEui,
+    Downlink,
+    DownlinkState,
+    GroupCommandView,
+    Json,
+    Message,
+    Rejected,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class Outcome:
     audit: list[AuditRecord] = field(default_factory=list)
     control: dict[str, Json] = field(default_factory=dict)
     programs: set[str] = field(default_factory=set)
+    groups: list[GroupCommandView] = field(default_factory=list)
+    multicasts: list[Multicast] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
@@ -60,6 +71,7 @@ class Outcome:
             or self.replies
             or self.hello
             or self.transmissions
+            or self.groups
         )
 
 

@@ -16,6 +16,7 @@ from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
+from gateway.collective import Collective
 from gateway.config import Config
 from gateway.control import (
     PROGRAM,
@@ -23,6 +24,7 @@ from gateway.control import (
     Authority,
     Desk,
     DownlinkTracker,
+    Groups,
     Programs,
     Target,
     carry_out,
@@ -35,7 +37,14 @@ from gateway.network import Changes, NetworkServer, Taken
 from gateway.outcome import Outcome, Reply
 from gateway.recollection import Recollection, is_judged
 from gateway.requests import SOURCE as OPERATOR
-from gateway.requests import Command, Hello, Ordered, Question, Requests
+from gateway.requests import (
+    Command,
+    GroupAsked,
+    Hello,
+    Ordered,
+    Question,
+    Requests,
+)
 from gateway.store import AuditRecord, EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
@@ -106,6 +115,7 @@ class Stages:
         desk: Desk,
         devices: DeviceBook,
         programs: Programs,
+        groups: Groups,
         authority: Authority,
         telemetry: Telemetry,
     ) -> None:
@@ -132,6 +142,14 @@ class Stages:
         self._programs = programs
         self._authority = authority
         self.devices = devices
+        self._collective = Collective(
+            groups,
+            requests,
+            authority=authority,
+            heard=lambda: [*(one.info for one in self.devices), *network.infos()],
+            info_of=self._info_of,
+            take_command=self._take_command,
+        )
         self._derivation = Derivation(config.agronomy)
         self._recollection = Recollection(
             store, windows, detector, alerts, link=link, derivation=self._derivation
@@ -156,6 +174,7 @@ class Stages:
         self._judge(outcome, pending)
         self._work_programs(outcome)
         self._send_on(outcome)
+        self._collective.follow(outcome)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -357,6 +376,8 @@ class Stages:
         match self._requests.read(delivery, self._info_of, outcome.now_s):
             case Command() as command:
                 self._take_command(command, outcome)
+            case GroupAsked() as asked:
+                self._collective.take(asked, outcome)
             case Ordered(question):
                 self._take_order(question, outcome)
             case Question() as question:
@@ -384,6 +405,10 @@ class Stages:
         if command.question is not None:
             outcome.replies.append(_reply(command.question, downlink))
         return downlink
+
+    def note_multicast(self, identity: str, state: str, detail: str) -> None:
+        """Take the network server's answer to a multicast frame into the next batch."""
+        self._collective.note_multicast(identity, state, detail)
 
     def _work_programs(self, outcome: Outcome) -> None:
         """Start the programs that are due; their commands go the way of all commands."""

@@ -4,6 +4,15 @@ from gateway.control.audit import decision
 from gateway.control.authority import PROGRAM, Authority
 from gateway.control.commands import CommandParser, Target, parse_set, refused, refused_as
 from gateway.control.desk import Carried, Desk
+from gateway.control.groups import (
+    GroupCommand,
+    Groups,
+    Multicast,
+    Told,
+    group_identity,
+    member_id,
+    refused_view,
+)
 from gateway.control.lifecycle import FINAL, DownlinkTracker
 from gateway.control.orders import VERBS
 from gateway.control.programs import (
@@ -35,17 +44,24 @@ __all__ = [
     "Desk",
     "DownlinkTracker",
     "Fact",
+    "GroupCommand",
+    "Groups",
+    "Multicast",
     "Programs",
     "RateLimit",
     "Safety",
     "Sunrise",
     "Target",
+    "Told",
     "Turned",
     "Weather",
     "carry_out",
     "decision",
+    "group_identity",
+    "member_id",
     "parse_set",
     "refused",
     "refused_as",
+    "refused_view",
     "sign",
 ]

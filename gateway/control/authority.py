@@ -64,6 +64,13 @@ class Authority:
         _check_rights(by, operator, dev_eui, role)
         return self._proved(by, operator, dev_eui, tree or {})
 
+    def admitted(self, by: str) -> Authority:
+        """Return the authority over what an operator was admitted for already: rights, no proof."""
+        operator = self.operators.get(by)
+        if operator is None:
+            return Authority({})
+        return Authority({by: operator.model_copy(update={"key_file": None})})
+
     def check_device(self, by: str, dev_eui: str) -> None:
         """Let a known operator pass who may command a device.
 

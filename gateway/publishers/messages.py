@@ -117,11 +117,14 @@ def program(topics: Topics, view: ProgramView, *, time_s: float) -> Message:
 
 
 def group_command(topics: Topics, view: GroupCommandView) -> list[Message]:
-    """Tell how far a group's command has come; the end is told once, then the topic is cleared."""
+    """Tell how far a group's command has come; the end is told once, then the topic is cleared.
+
+    What is under way is not durable: each change says all, and every reconnect says it again.
+    """
     topic = topics.group_command(view.group, view.id)
     payload = dumps(payloads.group_command(view))
     if view.state == "under_way":
-        return [Message(topic, payload, retain=True, durable=True)]
+        return [Message(topic, payload, retain=True)]
     return [
         Message(topic, payload, durable=True),
         Message(topic, b"", retain=True, durable=True),

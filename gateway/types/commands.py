@@ -46,8 +46,8 @@ class Downlink:
     or a radio was given it, None while it certainly was not; `sent_s` when a radio gateway
     transmitted it, `eta_s` when that may be expected. `signed`: `by` was proved by a signature.
     `attempt` counts how often it was given again, `retry_of` is the first of them, where it is no
-    close. `log_code` is the server's, of the error that ended it. `offered`: it is stored that the network
-    server is about to be told, so after a crash it may have been.
+    close. `log_code` is the server's, of the error that ended it. `offered`: it is stored that the
+    network server is about to be told, so after a crash it may have been.
     """
 
     id: str

@@ -92,7 +92,7 @@ class Field:
 
 def reset(gateway: Bench, time_s: float) -> None:
     """Set the clock, back too, as somebody does who sets the machine's."""
-    gateway.clock._now_s = time_s  # noqa: SLF001 - an event's clock only goes forward
+    gateway.clock._now_s = time_s
 
 
 def view(gateway: Bench) -> ProgramView:

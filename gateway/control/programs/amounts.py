@@ -11,7 +11,6 @@ from gateway.control.programs.weather import Fact
 from gateway.speech import say
 from gateway.types import Json
 
-
 Deficit = Callable[[], Fact | None]
 """What the soil asks for just now, in mm; None where that is not known."""
 
