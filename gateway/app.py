@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from gateway import __version__
-from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered
+from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered, simulated
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
@@ -136,6 +136,7 @@ class Daemon:
             version=__version__,
             info=self._info,
             health=self._health,
+            simulate=partial(simulated, assembly),
         )
         self._feed = self._server_codecs()
         self._backlog = Backlog(assembly.store, self._bulletin.history)

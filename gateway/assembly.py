@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,16 +29,18 @@ from gateway.control import (
     Safety,
 )
 from gateway.devices import DeviceBook
-from gateway.errors import BadInput, PackError, StoreError
+from gateway.errors import BadInput, CommandRefused, PackError, StoreError
 from gateway.inference import Detector, candidates, load_model
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
 from gateway.radios import radios_of
+from gateway.rehearsal import ASKED_DAYS, Rehearsal, Standing, as_json
 from gateway.requests import Requests
+from gateway.speech import say
 from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DeviceEvent, ScriptEngine
+from gateway.types import Clock, Delivery, DeviceEvent, Json, ScriptEngine
 from gateway.weather import StoreWeather
 from gateway.windows import WindowBank
 
@@ -159,6 +161,34 @@ def assemble(
         config, clock, store, stages, requests, alerts, downlinks, desk, programs, groups,
         telemetry, codecs, assignments, payloads, network, model_name, model_trouble,
     )  # fmt: skip
+
+
+def simulated(assembly: Assembly, body: Mapping[str, Json]) -> Json:
+    """Return what the programs would do in the next `days` (7) from now, of `name` or of all.
+
+    Raises
+    ------
+    CommandRefused
+        `malformed` or `unknown_program`.
+
+    """
+    now_s = assembly.clock.now_s()
+    days, name = body.get("days", 7.0), body.get("name", "")
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= ASKED_DAYS:
+        said = say("`days` is a number, more than 0 and at most {most}.", most=f"{ASKED_DAYS:g}")
+        raise CommandRefused("malformed", said)
+    if name and name not in assembly.programs:
+        raise CommandRefused("unknown_program", say("{name} is no program.", name=str(name)[:32]))
+    devices = assembly.stages.devices
+    rehearsal = Rehearsal(
+        assembly.config,
+        {one.info.dev_eui: one.info for one in devices},
+        Standing(StoreWeather(devices, assembly.store), now_s),
+        sunrise_of(assembly.config.agronomy),
+        assembly.store.control(),
+    )
+    events = rehearsal.run(now_s, float(days), [str(name)] if name else [])
+    return {"days": days, "events": [as_json(one) for one in events]}
 
 
 def registered(store: Store) -> list[RadioDevice]:

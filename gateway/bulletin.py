@@ -16,6 +16,7 @@ from gateway.alerts import AlertEngine
 from gateway.config import Config
 from gateway.control import PROGRAM_VERBS, VERBS, DownlinkTracker, Groups, Programs
 from gateway.devices import Device, DeviceBook
+from gateway.errors import CommandRefused
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
 from gateway.requests import Question
@@ -52,6 +53,7 @@ class Bulletin:
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
+        simulate: Callable[[Mapping[str, Json]], Json],
     ) -> None:
         self._config = config
         self._topics = Topics(config.mqtt.base)
@@ -63,6 +65,7 @@ class Bulletin:
         self._now_s = now_s
         self._info = info
         self._health = health
+        self._simulate = simulate
         self._forecast_s: dict[DevEui, float] = {}
         self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
 
@@ -241,12 +244,19 @@ class Bulletin:
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
             "program/list": self._list_programs,
+            "program/simulate": lambda: self._simulate(question.body),
         }
         answer = answers.get(question.verb)
         known = ", ".join((*answers, "downlink", *sorted(VERBS | PROGRAM_VERBS)))
+        data: Json = None
+        error = None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}."
+        try:
+            data = answer() if answer else None
+        except CommandRefused as refusal:
+            error = f"{refusal.reason}: {refusal.detail}"
         body = payloads.response(
-            data=answer() if answer else None,
-            error=None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}.",
+            data=data,
+            error=error,
             transaction=question.body.get("transaction"),
         )
         return messages.response(self._topics, question.verb, body, question.properties)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.automation import automation
 from gateway.cli.codecs import codec
 from gateway.cli.devices import devices
 from gateway.cli.firmware import firmware
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 
 
-for group in (models, codec, firmware, devices):
+for group in (models, codec, firmware, devices, automation):
     app.add_typer(group, name=group.info.name)
 
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.commands.downlink import name_of, sign_for
 from gateway.commands.wire import visit
-from gateway.config import ConnectionConfig, load
+from gateway.config import MqttConfig, load
 from gateway.control import VERBS
 from gateway.errors import ConfigError, GatewayError
 from gateway.publishers import Topics
@@ -39,9 +40,7 @@ def run(
     if command is not None:
         body["command"] = command
     sign_for(config, "", body, order=verb)
-    identity = str(body["id"])
-    connection = config.mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{identity[:8]}"})
-    answer = asyncio.run(_ask(connection, config.mqtt.base, verb, body, wait_s))
+    answer = asyncio.run(ask(config.mqtt, verb, body, wait_s))
     if as_json:
         print(json.dumps(answer))
     else:
@@ -49,17 +48,30 @@ def run(
     return 0 if answer["status"] == "ok" else 1
 
 
-async def _ask(
-    connection: ConnectionConfig, base: str, verb: str, body: dict[str, object], wait_s: float
+async def ask(
+    config: MqttConfig, verb: str, body: Mapping[str, object], wait_s: float
 ) -> dict[str, Json]:
+    """Ask the running gateway one thing and return its answer.
+
+    Raises
+    ------
+    GatewayError
+        The broker does not accept us, or no answer comes within `wait_s`.
+
+    """
+    mark = uuid.uuid4().hex
+    connection = config.model_copy(update={"client_id": f"lora-gateway-cli-{mark[:8]}"})
     answered: asyncio.Queue[dict[str, Json]] = asyncio.Queue()
 
     async def hear(delivery: Delivery) -> None:
-        answered.put_nowait(json.loads(delivery.payload))
+        answer = json.loads(delivery.payload)
+        if answer.get("transaction") == mark:  # somebody else may be asking too
+            answered.put_nowait(answer)
 
-    topic = Topics(base).response(verb)
+    topic = Topics(config.base).response(verb)
+    asked = json.dumps({**body, "transaction": mark}).encode()
     async with visit(connection, subscriptions=((topic, 1),), hear=hear) as link:
-        await link.publish(Message(f"{base}/bridge/request/{verb}", json.dumps(body).encode()))
+        await link.publish(Message(f"{config.base}/bridge/request/{verb}", asked))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 return await answered.get()

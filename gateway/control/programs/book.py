@@ -226,7 +226,7 @@ class Programs:
 
     def _look(self, condition: ConditionConfig, now_s: float) -> Found:
         dev_eui = DevEui(self._config.eui_of(condition.device))
-        return look(condition, dev_eui, self._weather, now_s, self._name_of(dev_eui))
+        return look(condition, dev_eui, self._weather, now_s, self.name_of(dev_eui))
 
     def _begin(self, program: Program, key: str, now_s: float, why: str) -> None:
         """Begin the run of a start, or say what keeps it from it."""
@@ -398,19 +398,37 @@ class Programs:
             last_legs=self._shown(last.legs) if last is not None else (),
         )
 
+    def idle_until(self, now_s: float) -> float | None:
+        """Return until when nothing will happen by itself, None while a run is under way."""
+        moments = [now_s + DAY_S]
+        for program in self._programs.values():
+            if program.memory.run is not None:
+                return None
+            if program.config.start_when:
+                moments.append(now_s + LOOK_S)
+            elif (following := self._next(program, now_s)) is not None:
+                moments.append(following.at_s)
+        return min(moments)
+
+    def local(self, name: str, moment_s: float) -> str:
+        """Return a moment in the program's own time, as people write it."""
+        program = self._programs.get(name)
+        return program.calendar.local(moment_s) if program is not None else ""
+
     def _next(self, program: Program, now_s: float) -> Occurrence | None:
         return program.calendar.next_after(max(now_s, program.memory.settled_s))
 
     def _shown(self, legs: tuple[Leg, ...]) -> tuple[LegView, ...]:
         return tuple(
             LegView(
-                leg.dev_eui, self._name_of(leg.dev_eui), leg.state.value, leg.duration_s,
+                leg.dev_eui, self.name_of(leg.dev_eui), leg.state.value, leg.duration_s,
                 leg.command_id, leg.detail,
             )
             for leg in legs
         )  # fmt: skip
 
-    def _name_of(self, dev_eui: DevEui) -> str:
+    def name_of(self, dev_eui: DevEui) -> str:
+        """Return what a device is called in the settings, else its DevEUI."""
         device = self._config.devices.get(dev_eui)
         return device.name if device is not None and device.name else dev_eui
 
