@@ -143,8 +143,13 @@ def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def downlink(
-    dev_eui: Annotated[str, typer.Argument(help="DevEUI, 16 hex digits.")],
+    dev_eui: Annotated[
+        str | None, typer.Argument(help="DevEUI, 16 hex digits; or give --group.")
+    ] = None,
     *,
+    group: Annotated[
+        str | None, typer.Option(help="All devices of [groups.NAME] instead of one.")
+    ] = None,
     hex_data: Annotated[str | None, typer.Option("--hex", help="Bytes to send, as hex.")] = None,
     object_json: Annotated[
         str | None, typer.Option("--object", help="JSON object for the server's codec.")
@@ -166,13 +171,14 @@ def downlink(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a command to a device through the running gateway, and follow what becomes of it."""
+    """Send a command to a device or a group through the running gateway, and follow it."""
     from gateway.commands import downlink as sending
 
     raise SystemExit(
         sending.run(
             config_path(config),
             dev_eui,
+            group=group,
             hex_data=hex_data,
             object_json=object_json,
             command=command,

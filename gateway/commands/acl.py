@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.config import Config, OperatorConfig, load
+from gateway.control import PROGRAM_VERBS
 from gateway.errors import ConfigError, GatewayError
 
 GATEWAY = "lora-gateway"
 """The gateway's name at the broker where the settings give none, as in deploy/mosquitto."""
 
-QUESTIONS = ("info", "health", "devices")
+QUESTIONS = ("info", "health", "devices", "program/list", "program/simulate")
+
+
+PROGRAM_STOP = "program/stop"
 
 
 def write(config_path: Path | None, out: Path, *, force: bool) -> int:
@@ -69,9 +73,13 @@ def _writable(operator: OperatorConfig) -> Iterator[str]:
         yield f"device/{device}/set"
         yield f"device/{device}/set/+"
     yield "bridge/request/stop"
+    yield f"bridge/request/{PROGRAM_STOP}"
     yield "bridge/request/confirm"
     if not operator.devices:
         yield "bridge/request/downlink"
+        yield from (f"bridge/request/{verb}" for verb in sorted(PROGRAM_VERBS - {PROGRAM_STOP}))
+        yield "group/+/set"
+        yield "group/+/set/+"
     if operator.role == "admin":
         yield "bridge/request/resume"
 

@@ -91,6 +91,10 @@ def test_each_may_command_what_the_settings_say_and_nothing_else(
         "lora-gateway/bridge/request/resume",
         "lora-gateway/bridge/request/health",
         f"lora-gateway/device/{eui(1)}/state",
+        "lora-gateway/group/valves/set",
+        "lora-gateway/bridge/request/program/run",
+        "lora-gateway/bridge/request/program/stop",
+        "lora-gateway/bridge/request/program/list",
     ]
     for user in ("anna", "chief", "view"):
         publish(broker, user, topics)
@@ -105,7 +109,7 @@ def test_each_may_command_what_the_settings_say_and_nothing_else(
         for user in ("anna", "chief", "view")
     }
     assert {user: sorted(found) for user, found in by.items()} == {
-        "anna": [0, 1, 4, 6],
-        "chief": [0, 1, 2, 3, 4, 5, 6],
-        "view": [6],
+        "anna": [0, 1, 4, 6, 10, 11],
+        "chief": [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11],
+        "view": [6, 11],
     }
