@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -176,16 +177,21 @@ class SeriesWeather:
 
 def _row(program: Mapping[str, Json]) -> tuple[str, ...]:
     last = program["last"] or {"outcome": "", "why": ""}
-    following = program["next"] or ""
+    following = _here(program["next"]) if program["next"] else ""
     if program["skip"]:
         following += " (left out)"
     why = program["why"] or last["why"]
     return program["name"], program["state"], following, last["outcome"], why
 
 
+def _here(text: str) -> str:
+    """Return a time as people at this machine write it."""
+    return datetime.fromisoformat(text).astimezone().strftime("%a %Y-%m-%d %H:%M %Z")
+
+
 def _done(verb: str, name: str, data: Mapping[str, Json]) -> str:
     if verb == "skip":
-        at = format_rfc3339(data["next_s"])
+        at = _here(format_rfc3339(data["next_s"]))
         return f"{name}: its start at {at} is {'left out' if data['skip'] else 'taken again'}."
     if verb == "stop" and not data["stopped"]:
         return f"{name} is not running."
