@@ -66,7 +66,7 @@ async def ask(
     async def hear(delivery: Delivery) -> None:
         answer = json.loads(delivery.payload)
         if answer.get("transaction") == mark:  # somebody else may be asking too
-            answered.put_nowait(answer)
+            answered.put_nowait({**answer, "transaction": None})  # the mark is ours alone
 
     topic = Topics(config.base).response(verb)
     asked = json.dumps({**body, "transaction": mark}).encode()
