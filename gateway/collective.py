@@ -51,12 +51,14 @@ class Collective:
             read = self._requests.read_group(asked, now_s)
             view = self._groups.known(read.id) or self._give(asked, read, members, outcome)
         except CommandRefused as refusal:
-            by = str((asked.question.body if asked.question else {}).get("by", ""))[:64]
+            by = _claimed(asked)
             identity = group_identity(asked.group, asked.payload, now_s)
             view = refused_view(asked.group, identity, refusal, by, now_s)
             facts = {"group": asked.group[:64], "by": by, "detail": view.detail}
             outcome.audit.append(AuditRecord(now_s, "group_refused", facts))
-        outcome.groups.append(view)
+        # A name from a request's body may be anything: only what came as a topic becomes one.
+        if asked.question is None or self._groups.is_group(asked.group):
+            outcome.groups.append(view)
         if asked.question is not None:
             outcome.replies.append(_reply(asked.question, view))
 
@@ -116,6 +118,12 @@ class Collective:
         detail = {**command.to_json(), "signed": read.signed}
         outcome.audit.append(AuditRecord(now_s, "group", detail))
         return told.views[0]
+
+
+def _claimed(asked: GroupAsked) -> str:
+    """Return who says they ask, as far as a message can hold it."""
+    tree = asked.question.body if asked.question is not None else {}
+    return str(tree.get("by", ""))[:64].encode("utf-8", "replace").decode()
 
 
 def _is_refused(command: Command) -> bool:

@@ -126,6 +126,10 @@ class Groups:
             raise CommandRefused("id_in_use", "A multicast frame of this id was given before.")
         return self._view(command, command.created_s) if command is not None else None
 
+    def is_group(self, name: str) -> bool:
+        """Whether the settings have a group of this name."""
+        return name in self._config.groups
+
     def settings(self, name: str) -> GroupConfig:
         """Return a group's settings.
 

@@ -40,8 +40,9 @@ STALE_S = 2 * DAY_S
 LOOK_S = 60.0
 """How often conditions that start a program are looked at."""
 
-KEYS = 16
-"""Starts that are remembered by name, so that none is taken twice whatever the clock does."""
+KEYS = 64
+"""Starts and orders that are remembered by name, so that none is taken twice whatever the clock
+does."""
 
 GiveFor = Callable[[str, DevEui, Mapping[str, Json]], Downlink]
 """As `Give`, for the program of this name."""
@@ -309,6 +310,20 @@ class Programs:
             if one.ends and not any(key.required for key in one.keys.values())
         ]
         return free[0] if free else ""
+
+    def take_id(self, name: str, mark: str) -> None:
+        """Note an order by its id: a signed one is good once, though its time is good for minutes.
+
+        Raises
+        ------
+        CommandRefused
+            `id_in_use`.
+
+        """
+        memory = self._programs[name].memory
+        if mark in memory.keys:
+            raise CommandRefused("id_in_use", say("An order of this id was given before."))
+        self._change(name, keys=(*memory.keys, mark)[-KEYS:])
 
     # --- what people ask --------------------------------------------------------------------
 

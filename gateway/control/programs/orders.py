@@ -48,6 +48,8 @@ def carry_out(
         signed = authority.admit(order.by, "", claimed)
         for dev_eui in programs.devices(order.name):
             authority.check_device(order.by, dev_eui)
+    if order.id:
+        programs.take_id(order.name, f"{verb} {order.id}")
     answer = _do(programs, verb, order, now_s)
     facts = {"what": verb, "program": order.name, "by": order.by, "signed": signed}
     kept = {KEPT + order.name: programs.kept(order.name)}
