@@ -319,9 +319,10 @@ class Groups:
 
 def group_identity(group: str, payload: bytes, now_s: float) -> str:
     """Return the id under which a refused command is answered, where it had none of its own."""
+    seed = f"{group!a}|{payload.hex()}|{now_s!r}"
     with suppress(CommandRefused):
-        return identity_of(read_form(None, payload), f"{group}|{payload.hex()}|{now_s!r}")
-    return identity_of(None, f"{group}|{payload.hex()}|{now_s!r}")
+        return identity_of(read_form(None, payload), seed)
+    return identity_of(None, seed)
 
 
 def member_id(identity: str, dev_eui: DevEui) -> str:
