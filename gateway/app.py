@@ -22,13 +22,14 @@ from itertools import takewhile
 from typing import Any
 
 from gateway import __version__
-from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered
+from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered, simulated
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
 from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
 from gateway.config import Config
-from gateway.errors import BadInput, ConfigError, LinkError, StoreError
+from gateway.control import Multicast
+from gateway.errors import BadInput, ConfigError, LinkError, LinkRefused, StoreError
 from gateway.inference import Detector
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
 from gateway.network import Ended, ServerQueue, Transmission
@@ -41,6 +42,7 @@ from gateway.requests import SOURCE as OPERATOR
 from gateway.requests import Question
 from gateway.rulebook import DAY_S, Trial
 from gateway.sources import ChirpStackSource, ServerCodecs
+from gateway.speech import say
 from gateway.store import Reader, Store
 from gateway.types import Clock, Delivery, DevEui, Downlink, Json, Message, MqttPort, ServerCodec
 
@@ -132,7 +134,7 @@ class Daemon:
         self._systemd = systemd
         self._on_outcome = on_outcome
         self._started_s = assembly.clock.now_s()
-        self._to_send: asyncio.Queue[Downlink] = asyncio.Queue()
+        self._to_send: asyncio.Queue[Downlink | Multicast] = asyncio.Queue()
         self._bulletin = Bulletin(
             config,
             devices=assembly.stages.devices,
@@ -140,10 +142,14 @@ class Daemon:
             downlinks=assembly.downlinks,
             explainer=assembly.explainer,
             equipment=assembly.equipment,
+            programs=assembly.programs,
+            groups=assembly.groups,
+            now_s=assembly.clock.now_s,
             version=__version__,
             info=self._info,
             health=self._health,
             rules=lambda: assembly.stages.rulebook.listed(assembly.clock.now_s()),
+            simulate=partial(simulated, assembly),
         )
         self._trials: asyncio.Queue[tuple[Question, Trial]] = asyncio.Queue(TRIALS_WAITING)
         self._ending = False
@@ -244,6 +250,8 @@ class Daemon:
         for outcome in outcomes:
             for downlink in outcome.dispatch:
                 self._to_send.put_nowait(downlink)
+            for frame in outcome.multicasts:
+                self._to_send.put_nowait(frame)
             for transmission in outcome.transmissions:
                 self._radios.send(transmission)
             for question, trial in outcome.trials:
@@ -259,11 +267,13 @@ class Daemon:
         """
         stages = self._assembly.stages
         while True:
-            downlink: Downlink | None = None
+            downlink: Downlink | Multicast | None = None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DISPATCH_RETRY_S):
                     downlink = await self._to_send.get()
-            if downlink is not None:
+            if isinstance(downlink, Multicast):
+                await self._tell_all(downlink)
+            elif downlink is not None:
                 await self._tell(downlink)
             if self._in.connected and stages.reached():
                 self._pipeline.nudge()
@@ -292,6 +302,28 @@ class Daemon:
         )
         await self._in.publish(Message(topic, encode_down(downlink)))
         return self._assembly.downlinks.queued(downlink.id, self._assembly.clock.now_s())
+
+    async def _tell_all(self, frame: Multicast) -> None:
+        """Tell the network server of a multicast frame, once: nothing says whether it went."""
+        state, said = "failed", say("[chirpstack.api] names no server.")
+        if self._api is not None:
+            try:
+                counter = await self._api.enqueue_multicast(
+                    frame.multicast_group_id, frame.f_port, frame.data, frame.expires_s
+                )
+            except (LinkError, ConfigError) as error:
+                said = say("Whether the network server has it is not known: {error}", error=error)
+                if isinstance(error, LinkRefused):
+                    said = say("The network server refuses it: {error}", error=error)
+            else:
+                state = "queued"
+                said = say(
+                    "The network server has it, as frame {counter} of the group. No device "
+                    "acknowledges a multicast frame, so nothing more will be known.",
+                    counter=counter,
+                )
+        self._assembly.stages.note_multicast(frame.command_id, state, said)
+        self._pipeline.nudge()
 
     def _may_go(self, downlink: Downlink) -> bool:
         """Look once more, at the last moment, whether a command may be carried out."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from gateway import speech
+from gateway.agronomy import sunrise_of
 from gateway.agronomy.site import Site
 from gateway.alerts import AlertEngine
 from gateway.alerts.equipment import Equipment
@@ -27,9 +28,12 @@ from gateway.control import (
     CommandParser,
     Desk,
     DownlinkTracker,
+    Groups,
+    Programs,
     Safety,
 )
-from gateway.errors import BadInput, PackError, StoreError
+from gateway.devices import DeviceBook
+from gateway.errors import BadInput, CommandRefused, PackError, StoreError
 from gateway.explanation import Explainer
 from gateway.handling import Handling
 from gateway.inference import Detector, candidates, load_model
@@ -38,11 +42,14 @@ from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roste
 from gateway.probation import Probation
 from gateway.radios import radios_of
 from gateway.requests import Requests
+from gateway.simulation import ASKED_DAYS, Simulation, Standing, as_json
+from gateway.speech import say
 from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DeviceEvent, ScriptEngine
+from gateway.types import Clock, Delivery, DeviceEvent, Json, ScriptEngine
 from gateway.upkeep import SamplingAdviser
+from gateway.weather import StoreWeather
 from gateway.windows import WindowBank
 
 CHIRPSTACK = "chirpstack"
@@ -64,6 +71,8 @@ class Assembly:
     alerts: AlertEngine
     downlinks: DownlinkTracker
     desk: Desk
+    programs: Programs
+    groups: Groups
     telemetry: Telemetry
     codecs: CodecLibrary
     assignments: Assignments
@@ -118,9 +127,11 @@ def assemble(
     downlinks.restore(store.open_downlinks())
     safety, authority = Safety(config.downlink, catalogue), Authority.of(config)
     lately = store.downlinks_since(clock.now_s() - KEPT_S)
-    safety.restore(lately, store.control())
+    kept = store.control()
+    safety.restore(lately, kept)
     downlinks.restore(lately)
     desk = Desk(config.downlink, downlinks, safety, catalogue, authority)
+    desk.recall(lately)
     network, changes = _network(config, downlinks, store, clock, desk)
     requests = Requests(
         config,
@@ -137,6 +148,21 @@ def assemble(
     parser = CommandParser(config.downlink, store.downlink, safety=safety)
     adviser = SamplingAdviser(config, Equipment(), catalogue, parser)
     adviser.restore(lately, store.control())
+    devices = DeviceBook(config, store)
+    programs = Programs(
+        config,
+        catalogue=catalogue,
+        safety=safety,
+        weather=StoreWeather(devices, store),
+        sunrise=sunrise_of(config.agronomy),
+    )
+    programs.restore(kept, clock.now_s())
+    groups = Groups(
+        config,
+        lambda one: downlinks.get(one) or store.downlink(one),
+        lambda one: downlinks.get(one) is not None,
+    )
+    groups.restore(kept)
     stages = Stages(
         config,
         clock=clock,
@@ -153,6 +179,9 @@ def assemble(
         network=network,
         desk=desk,
         handling=Handling(alerts, authority, store.alert),
+        devices=devices,
+        programs=programs,
+        groups=groups,
         authority=authority,
         adviser=adviser,
         telemetry=telemetry,
@@ -160,10 +189,38 @@ def assemble(
     stages.note(network.settle_restart(clock.now_s()), changes)
     stages.settle_restart(clock.now_s())
     return Assembly(
-        config, clock, store, stages, requests, alerts, downlinks, desk, telemetry,
-        codecs, assignments, payloads, network, detector, adviser.equipment, model_name,
-        model_trouble, probation, explainer,
+        config, clock, store, stages, requests, alerts, downlinks, desk, programs, groups,
+        telemetry, codecs, assignments, payloads, network, detector, adviser.equipment,
+        model_name, model_trouble, probation, explainer,
     )  # fmt: skip
+
+
+def simulated(assembly: Assembly, body: Mapping[str, Json]) -> Json:
+    """Return what the programs would do in the next `days` (7) from now, of `name` or of all.
+
+    Raises
+    ------
+    CommandRefused
+        `malformed` or `unknown_program`.
+
+    """
+    now_s = assembly.clock.now_s()
+    days, name = body.get("days", 7.0), body.get("name", "")
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= ASKED_DAYS:
+        said = say("`days` is a number, more than 0 and at most {most}.", most=f"{ASKED_DAYS:g}")
+        raise CommandRefused("malformed", said)
+    if name and name not in assembly.programs:
+        raise CommandRefused("unknown_program", say("{name} is no program.", name=str(name)[:32]))
+    devices = assembly.stages.devices
+    simulation = Simulation(
+        assembly.config,
+        {one.info.dev_eui: one.info for one in devices},
+        Standing(StoreWeather(devices, assembly.store), now_s),
+        sunrise_of(assembly.config.agronomy),
+        assembly.store.control(),
+    )
+    events = simulation.run(now_s, float(days), [str(name)] if name else [])
+    return {"days": days, "events": [as_json(one) for one in events]}
 
 
 def registered(store: Store) -> list[RadioDevice]:

@@ -16,9 +16,9 @@ from gateway.alerts import AlertEngine
 from gateway.alerts.equipment import Equipment
 from gateway.alerts.life import DIGEST
 from gateway.config import Config
-from gateway.control import VERBS, DownlinkTracker
+from gateway.control import PROGRAM_VERBS, VERBS, DownlinkTracker, Groups, Programs
 from gateway.devices import Device, DeviceBook
-from gateway.errors import BadInput
+from gateway.errors import BadInput, CommandRefused
 from gateway.explanation import Explainer
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
@@ -58,10 +58,14 @@ class Bulletin:
         downlinks: DownlinkTracker,
         explainer: Explainer,
         equipment: Equipment,
+        programs: Programs,
+        groups: Groups,
+        now_s: Callable[[], float],
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
         rules: Callable[[], Mapping[str, Json]],
+        simulate: Callable[[Mapping[str, Json]], Json],
     ) -> None:
         self._config = config
         self._topics = Topics(config.mqtt.base)
@@ -70,9 +74,13 @@ class Bulletin:
         self._downlinks = downlinks
         self._explainer = explainer
         self._equipment = equipment
+        self._programs = programs
+        self._groups = groups
+        self._now_s = now_s
         self._info = info
         self._health = health
         self._rules = rules
+        self._simulate = simulate
         self._forecast_s: dict[DevEui, float] = {}
         self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
 
@@ -88,6 +96,9 @@ class Bulletin:
             if downlink.state is DownlinkState.SENT and self._downlinks.get(downlink.id) is None:
                 topic = self._topics.command(downlink.dev_eui, downlink.id)
                 told.append(Message(topic, b"", retain=True, durable=True))
+        for view in outcome.groups:
+            if view.state != "under_way":
+                told += messages.group_command(self._topics, view)
         return told
 
     def live(self, outcome: Outcome) -> list[Message]:
@@ -112,7 +123,7 @@ class Bulletin:
             told.append(self._list())
         if outcome.rules is not None:
             told.append(messages.bridge_rules(self._topics, outcome.rules))
-        return told + self._said_to(outcome)
+        return [*told, *self._together(outcome), *self._said_to(outcome)]
 
     def _said_to(self, outcome: Outcome) -> list[Message]:
         """Return what was asked for: by Home Assistant, or in a request."""
@@ -122,6 +133,13 @@ class Bulletin:
         for reply in outcome.replies:
             told += self.reply(reply)
         return told
+
+    def _together(self, outcome: Outcome) -> Iterator[Message]:
+        """Yield how groups' commands and programs stand, where that has changed."""
+        for view in outcome.groups:
+            if view.state == "under_way":
+                yield from messages.group_command(self._topics, view)
+        yield from map(self._program, sorted(outcome.programs))
 
     def snapshot(self) -> Iterator[Message]:
         """Yield every retained topic as it should be now, made as it is sent: it may be long."""
@@ -137,6 +155,7 @@ class Bulletin:
             yield from self._present(device, again=True)
             if self._equipment.sampling(device.info.dev_eui) is not None:
                 yield self._advice(device.info.dev_eui, device.last_seen_s)
+        yield from map(self._program, self._programs)
         if digest := self._alerts.life.digest.newest:
             yield replace(messages.digest(self._topics, digest), durable=False)
         told = [
@@ -146,7 +165,18 @@ class Bulletin:
         ]
         for downlink in self._downlinks.open():
             told += messages.command(self._topics, downlink)
+        for view in self._groups.open(self._now_s()):
+            told += messages.group_command(self._topics, view)
         yield from (replace(message, durable=False) for message in told if message.retain)
+
+    def _program(self, name: str) -> Message:
+        now_s = self._now_s()
+        return messages.program(self._topics, self._programs.view(name, now_s), time_s=now_s)
+
+    def _list_programs(self) -> Json:
+        now_s = self._now_s()
+        views = [self._programs.view(name, now_s) for name in self._programs]
+        return {"programs": [payloads.program(view, time_s=now_s) for view in views]}
 
     def health(self) -> Message:
         """Return `bridge/health`."""
@@ -284,15 +314,20 @@ class Bulletin:
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
             "alert/chart": lambda: self._chart(question.body.get("id")),
             "health/devices": lambda: self._conditions(now_s),
+            "program/list": self._list_programs,
+            "program/simulate": lambda: self._simulate(question.body),
         }
         answer = answers.get(question.verb)
-        known = ", ".join((*answers, "downlink", *sorted(VERBS), "alert/list", *RULE_VERBS))
+        orders = sorted(VERBS | PROGRAM_VERBS)
+        known = ", ".join((*answers, "downlink", *orders, "alert/list", *RULE_VERBS))
         data: Json = None
         error = None if answer else f"Unknown request {question.verb[:64]!r}; known: {known}."
         try:
             data = answer() if answer else None
         except BadInput as refusal:
             error = refusal.detail
+        except CommandRefused as refusal:
+            error = f"{refusal.reason}: {refusal.detail}"
         body = payloads.response(
             data=data, error=error, transaction=question.body.get("transaction")
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.config import Config
 from gateway.errors import BadInput
-from gateway.store import DeviceRecord, Store
+from gateway.store import DeviceRecord, Reader
 from gateway.types import Channel, DevEui, DeviceInfo, Reading, Uplink, Verdict
 
 RECENT_IDS = 8192
@@ -66,7 +66,7 @@ class Device:
 class DeviceBook:
     """Admits devices within the limits, names repeats, and remembers what each last said."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Reader) -> None:
         self._config = config
         self._store = store
         self._devices: dict[DevEui, Device] = {}

@@ -6,14 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.alerts.equipment import Sampling
-from gateway.control import decision
+from gateway.control import Multicast, decision
 from gateway.devices import Device
 from gateway.network import Changes, Transmission
 from gateway.network import batch_of as radio_batch
 from gateway.requests import Question
 from gateway.rulebook import Trial
 from gateway.store import AuditRecord, Batch, EventRecord, HistoryCursor, UplinkRecord
-from gateway.types import AlertEvent, DevEui, Downlink, DownlinkState, Json, Message, Rejected
+from gateway.types import (
+    AlertEvent,
+    DevEui,
+    Downlink,
+    DownlinkState,
+    GroupCommandView,
+    Json,
+    Message,
+    Rejected,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,9 @@ class Outcome:
     memory: dict[str, Json] = field(default_factory=dict)
     rules: Mapping[str, Json] | None = None
     trials: list[tuple[Question, Trial]] = field(default_factory=list)
+    programs: set[str] = field(default_factory=set)
+    groups: list[GroupCommandView] = field(default_factory=list)
+    multicasts: list[Multicast] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
@@ -70,6 +82,7 @@ class Outcome:
             or self.transmissions
             or self.memory
             or self.trials
+            or self.groups
         )
 
 

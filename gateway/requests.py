@@ -3,11 +3,13 @@
 ::
 
     {base}/device/<eui>/set, /set/<key>      a command: checked, then followed to its end
+    {base}/group/<name>/set, /set/<key>      a command to every member of a group
     {base}/bridge/request/<verb>             a question: answered on bridge/response/<verb>
-    {base}/bridge/request/downlink           a command, with `dev_eui` in it, answered likewise
+    {base}/bridge/request/downlink           a command, with `dev_eui` or `group`, answered likewise
     {base}/bridge/request/{stop|resume|confirm}   an order, answered likewise
     {base}/bridge/request/alert/<verb>       about alerts (`handling.py`), answered likewise
     {base}/bridge/request/rule/<verb>        about people's own rules: `rulebook.py`, likewise
+    {base}/bridge/request/program/<verb>     an order on an irrigation program, answered likewise
     {home_assistant_prefix}/status           `online`: everything is announced again
 """
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -25,6 +27,7 @@ from pydantic import ValidationError
 from gateway.codecs import CommandForm, CommandKey, PayloadDecoder
 from gateway.config import ActionConfig, CommandConfig, CommandKeyConfig, Config
 from gateway.control import (
+    PROGRAM_VERBS,
     VERBS,
     Authority,
     Catalogue,
@@ -32,8 +35,11 @@ from gateway.control import (
     DownlinkTracker,
     Safety,
     Target,
+    member_id,
     refused,
 )
+from gateway.control.commands import ANYBODY, MAX_COMMAND_BYTES
+from gateway.control.forms import Form, identity_of, read_form, tree_of
 from gateway.errors import BadInput, CommandRefused
 from gateway.network import APPLICATION as RADIO_APPLICATION
 from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json, Scalar
@@ -66,6 +72,31 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupAsked:
+    """A command to a group, as it came; `question` is the request that it came in, where it did."""
+
+    group: str
+    key: str | None
+    payload: bytes
+    retained: bool = False
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRead:
+    """A command to a group that was admitted: what each member's command is made of.
+
+    `tree` is the command less what is the group's alone, None where it had no JSON form.
+    """
+
+    id: str
+    by: str
+    command: str
+    signed: bool
+    tree: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ordered:
     """Something to be carried out that is no command: an emergency stop, a snooze of an alert."""
 
@@ -77,7 +108,7 @@ class Hello:
     """Home Assistant has come up."""
 
 
-Request = Command | Ordered | Question | Hello
+Request = Command | GroupAsked | Ordered | Question | Hello
 
 
 class Requests:
@@ -117,6 +148,8 @@ class Requests:
         mine = (
             (f"{self._base}device/+/set", 1),
             (f"{self._base}device/+/set/+", 1),
+            (f"{self._base}group/+/set", 1),
+            (f"{self._base}group/+/set/+", 1),
             (f"{self._base}bridge/request/#", 1),
         )
         return (*mine, (self._hello, 0)) if self._config.mqtt.home_assistant else mine
@@ -141,11 +174,17 @@ class Requests:
             return self._command(
                 levels[1], key, delivery.payload, info, now_s, retained=delivery.retained
             )
+        if levels[0] == "group" and len(levels) in SET_LEVELS and levels[2] == "set":
+            key = levels[3] if len(levels) == SET_LEVELS[1] else None
+            return GroupAsked(levels[1], key, delivery.payload, retained=delivery.retained)
         if levels[:2] == ["bridge", "request"]:
             question = self._question("/".join(levels[2:]), delivery)
+            if question.verb == "downlink" and "group" in question.body:
+                return _group_asked(question)
             if question.verb == "downlink":
                 return self._asked(question, info_of, now_s)
-            ordered = question.verb in VERBS or question.verb.startswith(ABOUT_ALERTS)
+            ordered = question.verb in VERBS | PROGRAM_VERBS
+            ordered = ordered or question.verb.startswith(ABOUT_ALERTS)
             return Ordered(question) if ordered else question
         raise BadInput("unknown_topic", delivery.topic)
 
@@ -159,18 +198,13 @@ class Requests:
         *,
         retained: bool = False,
         question: Question | None = None,
-        own: bool = False,
+        authority: Authority | None = None,
     ) -> Command:
         try:
             downlink, is_new = self._parser.parse(
-                dev_eui,
-                key,
-                payload,
-                retained=retained,
-                now_s=now_s,
-                target=self.target(info),
-                own=own,
-            )
+                dev_eui, key, payload, retained=retained, now_s=now_s, target=self.target(info),
+                authority=authority,
+            )  # fmt: skip
         except CommandRefused as refusal:
             answer = refused(dev_eui, key, payload, refusal, now_s)
             return Command(answer, is_new=False, question=question)
@@ -192,8 +226,61 @@ class Requests:
             "dry_run": action.dry_run,
         }
         told = {key: value for key, value in body.items() if value is not None}
-        payload = json.dumps(told).encode()
-        return self._command(device.dev_eui, None, payload, device, now_s, own=True)
+        return self.inner(device.dev_eui, told, device, now_s, ANYBODY)
+
+    def read_group(self, asked: GroupAsked, now_s: float) -> GroupRead:
+        """Admit a command to a group, once for all its members.
+
+        Raises
+        ------
+        CommandRefused
+            As `parse_set` for what is not about one device.
+
+        """
+        if asked.retained:
+            raise CommandRefused("retained", "A retained command is never carried out: publish it "
+                                 "without the retain flag.")  # fmt: skip
+        if len(asked.payload) > MAX_COMMAND_BYTES:
+            raise CommandRefused("too_large", f"A command may have {MAX_COMMAND_BYTES} bytes.")
+        seed = f"{asked.group}|{asked.key}|{asked.payload.hex()}|{now_s!r}"
+        if asked.key is not None:
+            signed = self._parser.admit_group(asked.group, Form(), None, now_s)
+            return GroupRead(identity_of(None, seed), "", asked.key, signed, None)
+        form = read_form(None, asked.payload)
+        tree = tree_of(asked.payload)
+        signed = self._parser.admit_group(asked.group, form, tree, now_s)
+        kept = {key: one for key, one in (tree or {}).items() if key not in {"id", "signature"}}
+        identity = identity_of(form, seed)
+        return GroupRead(identity, form.by, form.command or "", signed, kept if tree else None)
+
+    def member(
+        self,
+        asked: GroupAsked,
+        read: GroupRead,
+        info: DeviceInfo | None,
+        dev_eui: DevEui,
+        now_s: float,
+        *,
+        authority: Authority,
+    ) -> Command:
+        """Check one member's command, as any command to that device."""
+        payload = asked.payload
+        if read.tree is not None:
+            payload = json.dumps({**read.tree, "id": member_id(read.id, dev_eui)}).encode()
+        command = self._command(dev_eui, asked.key, payload, info, now_s, authority=authority)
+        return replace(command, downlink=replace(command.downlink, signed=read.signed))
+
+    def inner(
+        self,
+        dev_eui: DevEui,
+        body: Mapping[str, Json],
+        info: DeviceInfo | None,
+        now_s: float,
+        authority: Authority,
+    ) -> Command:
+        """Check a command of the gateway's own (a program's, a rule's)."""
+        payload = json.dumps(body).encode()
+        return self._command(dev_eui, None, payload, info, now_s, authority=authority)
 
     def _asked(
         self, question: Question, info_of: Callable[[DevEui], DeviceInfo | None], now_s: float
@@ -260,6 +347,13 @@ class Requests:
         if not isinstance(body, dict):
             raise BadInput("not_an_object", "a request is a JSON object")
         return Question(verb=verb, body=body, properties=delivery.properties)
+
+
+def _group_asked(question: Question) -> GroupAsked:
+    body = {key: one for key, one in question.body.items() if key not in {"transaction", "group"}}
+    return GroupAsked(
+        str(question.body["group"])[:64], None, json.dumps(body).encode(), question=question
+    )
 
 
 def _as_config(form: CommandForm) -> CommandConfig:

@@ -17,8 +17,20 @@ from gateway.alerts import AlertEngine, newest_steps
 from gateway.alerts.written import RULE_PREFIX, DueAction
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
+from gateway.collective import Collective
 from gateway.config import Config
-from gateway.control import Authority, Desk, DownlinkTracker, Target, refused_as
+from gateway.control import (
+    PROGRAM,
+    PROGRAM_VERBS,
+    Authority,
+    Desk,
+    DownlinkTracker,
+    Groups,
+    Programs,
+    Target,
+    carry_out,
+    refused_as,
+)
 from gateway.devices import Device, DeviceBook
 from gateway.errors import BadInput, CommandRefused, ConfigError
 from gateway.handling import Handling
@@ -26,7 +38,15 @@ from gateway.inference import Detector
 from gateway.network import Changes, NetworkServer, Taken
 from gateway.outcome import Outcome, Reply
 from gateway.recollection import Recollection, is_judged
-from gateway.requests import ABOUT_ALERTS, Command, Hello, Ordered, Question, Requests
+from gateway.requests import (
+    ABOUT_ALERTS,
+    Command,
+    GroupAsked,
+    Hello,
+    Ordered,
+    Question,
+    Requests,
+)
 from gateway.requests import SOURCE as OPERATOR
 from gateway.rulebook import TOPIC as RULE_TOPIC
 from gateway.rulebook import Rulebook, action_id
@@ -46,6 +66,7 @@ from gateway.types import (
     DownlinkState,
     EventType,
     Join,
+    Json,
     Reading,
     Rejected,
     ServerLog,
@@ -104,6 +125,9 @@ class Stages:
         network: NetworkServer,
         desk: Desk,
         handling: Handling,
+        devices: DeviceBook,
+        programs: Programs,
+        groups: Groups,
         authority: Authority,
         adviser: SamplingAdviser,
         telemetry: Telemetry,
@@ -132,7 +156,17 @@ class Stages:
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self._held_back: set[str] = set()
-        self.devices = DeviceBook(config, store)
+        self._programs = programs
+        self._authority = authority
+        self.devices = devices
+        self._collective = Collective(
+            groups,
+            requests,
+            authority=authority,
+            heard=lambda: [*(one.info for one in self.devices), *network.infos()],
+            info_of=self._info_of,
+            take_command=self._take_command,
+        )
         self._derivation = Derivation(config.agronomy)
         self.rulebook = Rulebook(
             config,
@@ -176,7 +210,9 @@ class Stages:
         for event in outcome.alerts:
             if event.event_type is not EventType.UPDATE:
                 self._adviser.hasten(event.alert.dev_eui)
+        self._work_programs(outcome)
         self._send_on(outcome)
+        self._collective.follow(outcome)
         outcome.alerts = newest_steps(outcome.alerts)
         outcome.memory.update(self._alerts.life.changes())
         if self.rulebook.note(outcome.alerts):
@@ -394,6 +430,8 @@ class Stages:
         match self._requests.read(delivery, self._info_of, outcome.now_s):
             case Command() as command:
                 self._take_command(command, outcome)
+            case GroupAsked() as asked:
+                self._collective.take(asked, outcome)
             case Ordered(question):
                 self._take_order(question, outcome)
             case Question() as question if question.verb.startswith(RULE_TOPIC):
@@ -453,6 +491,7 @@ class Stages:
         return say("The command {name} was not sent: {why}", name=name, why=why)
 
     def _take_command(self, command: Command, outcome: Outcome) -> Downlink:
+        """Take up a checked command; return it as it stands then."""
         downlink, now_s = command.downlink, outcome.now_s
         if command.is_new:
             downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
@@ -472,12 +511,34 @@ class Stages:
             outcome.replies.append(_reply(command.question, downlink))
         return downlink
 
+    def note_multicast(self, identity: str, state: str, detail: str) -> None:
+        """Take the network server's answer to a multicast frame into the next batch."""
+        self._collective.note_multicast(identity, state, detail)
+
+    def _work_programs(self, outcome: Outcome) -> None:
+        """Start the programs that are due; their commands go the way of all commands."""
+
+        def give(name: str, dev_eui: DevEui, body: Mapping[str, Json]) -> Downlink:
+            authority = self._programs.authority(name)
+            given = {**body, "by": PROGRAM + name}
+            info = self._info_of(dev_eui)
+            command = self._requests.inner(dev_eui, given, info, outcome.now_s, authority)
+            return self._take_command(command, outcome)
+
+        turned = self._programs.turn(outcome.now_s, give)
+        outcome.control.update(turned.kept)
+        outcome.programs.update(turned.names)
+
     def _take_order(self, question: Question, outcome: Outcome) -> None:
-        if question.verb.startswith(ABOUT_ALERTS):
+        verb, body, now_s = question.verb, question.body, outcome.now_s
+        if verb.startswith(ABOUT_ALERTS):
             self._take_alert_request(question, outcome)
             return
         try:
-            carried = self._desk.order(question.verb, question.body, outcome.now_s)
+            if verb in PROGRAM_VERBS:
+                carried = carry_out(self._programs, self._authority, verb, body, now_s)
+            else:
+                carried = self._desk.order(verb, body, now_s)
         except CommandRefused as refusal:
             said = f"{refusal.reason}: {refusal.detail}"
             facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}

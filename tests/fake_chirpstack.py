@@ -155,6 +155,7 @@ class Server:
     keys: dict[str, str] = field(default_factory=lambda: {ADMIN: ""})
     calls: list[tuple[str, str]] = field(default_factory=list)
     queues: Queues = field(default_factory=Queues)
+    multicasts: dict[str, list[Item]] = field(default_factory=dict)
     unanswered: int = 0  # so many enqueues are carried out and not answered
     before: Callable[[Any], Any] | None = None
     port: int = 0
@@ -366,6 +367,24 @@ class Devices(Service, api.DeviceServiceServicer):
         return api.ListDevicesResponse(total_count=len(items), result=page(items, request))
 
 
+class MulticastGroups(Service, api.MulticastGroupServiceServicer):
+    async def Enqueue(self, request: Any, context: Any) -> Any:
+        """Queue a frame; the answer is its counter, and nothing ever tells more of it."""
+        await self.caller(context, "MulticastGroup.Enqueue")
+        given = request.queue_item
+        await self.is_id(context, given.multicast_group_id)
+        frames = self.server.multicasts.get(given.multicast_group_id)
+        if frames is None:
+            await self.absent(context, given.multicast_group_id)
+            return None
+        expires_s = given.expires_at.ToMicroseconds() / 1e6
+        frames.append(Item(str(uuid.uuid4()), given.f_port, given.data, False, expires_s))
+        if self.server.unanswered:
+            self.server.unanswered -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+        return api.EnqueueMulticastGroupQueueItemResponse(f_cnt=len(frames))
+
+
 @asynccontextmanager
 async def serving(
     server: Server, *, keys: Path | None = None, port: int = 0
@@ -379,6 +398,7 @@ async def serving(
     api.add_ApplicationServiceServicer_to_server(Applications(server), grpc_server)
     api.add_DeviceProfileServiceServicer_to_server(DeviceProfiles(server), grpc_server)
     api.add_DeviceServiceServicer_to_server(Devices(server), grpc_server)
+    api.add_MulticastGroupServiceServicer_to_server(MulticastGroups(server), grpc_server)
     if keys is None:
         server.port = grpc_server.add_insecure_port(f"127.0.0.1:{port}")
     else:

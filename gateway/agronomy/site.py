@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -62,6 +63,11 @@ class Site:
         """Return when a winter's chill is counted from: 1 November, or 1 May in the south."""
         month = 11 if (self.latitude or 0.0) >= 0 else 5
         return date(day.year if day.month >= month else day.year - 1, month, 1)
+
+
+def sunrise_of(config: AgronomyConfig) -> Callable[[float], float | None]:
+    """Return what tells when the sun next rises at the configured place."""
+    return Site.of(config).sunrise_s
 
 
 def slug(name: str) -> str:

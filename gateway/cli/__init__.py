@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.alerts import alerts
+from gateway.cli.automation import automation
 from gateway.cli.codecs import codec
 from gateway.cli.devices import devices
 from gateway.cli.firmware import firmware
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 
 
-for group in (models, codec, firmware, devices, alerts, rules):
+for group in (models, codec, firmware, devices, alerts, rules, automation):
     app.add_typer(group, name=group.info.name)
 
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
@@ -163,8 +164,13 @@ def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def downlink(
-    dev_eui: Annotated[str, typer.Argument(help="DevEUI, 16 hex digits.")],
+    dev_eui: Annotated[
+        str | None, typer.Argument(help="DevEUI, 16 hex digits; or give --group.")
+    ] = None,
     *,
+    group: Annotated[
+        str | None, typer.Option(help="All devices of [groups.NAME] instead of one.")
+    ] = None,
     hex_data: Annotated[str | None, typer.Option("--hex", help="Bytes to send, as hex.")] = None,
     object_json: Annotated[
         str | None, typer.Option("--object", help="JSON object for the server's codec.")
@@ -186,13 +192,14 @@ def downlink(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a command to a device through the running gateway, and follow what becomes of it."""
+    """Send a command to a device or a group through the running gateway, and follow it."""
     from gateway.commands import downlink as sending
 
     raise SystemExit(
         sending.run(
             config_path(config),
             dev_eui,
+            group=group,
             hex_data=hex_data,
             object_json=object_json,
             command=command,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.config import Config, OperatorConfig, load
+from gateway.control import PROGRAM_VERBS
 from gateway.errors import ConfigError, GatewayError
 
 GATEWAY = "lora-gateway"
@@ -19,9 +20,10 @@ GATEWAY = "lora-gateway"
 QUESTIONS = (
     "info", "health", "health/devices", "devices",
     "alert/list", "alert/show", "alert/adjustments", "alert/digest",
-    "rule/list", "rule/get", "rule/test",
+    "rule/list", "rule/get", "rule/test", "program/list", "program/simulate",
 )  # fmt: skip
 RULE_CHANGES = ("add", "remove", "enable", "disable")
+PROGRAM_STOP = "program/stop"
 
 
 def write(config_path: Path | None, out: Path, *, force: bool) -> int:
@@ -75,10 +77,14 @@ def _writable(operator: OperatorConfig) -> Iterator[str]:
         yield f"device/{device}/set"
         yield f"device/{device}/set/+"
     yield "bridge/request/stop"
+    yield f"bridge/request/{PROGRAM_STOP}"
     yield "bridge/request/confirm"
     if not operator.devices:
         yield "bridge/request/downlink"
         yield from (f"bridge/request/rule/{verb}" for verb in RULE_CHANGES)
+        yield from (f"bridge/request/{verb}" for verb in sorted(PROGRAM_VERBS - {PROGRAM_STOP}))
+        yield "group/+/set"
+        yield "group/+/set/+"
     if operator.role == "admin":
         yield "bridge/request/resume"
 

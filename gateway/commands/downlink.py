@@ -16,14 +16,14 @@ from gateway.config import Config, ConnectionConfig, load
 from gateway.control import FINAL, sign
 from gateway.errors import ConfigError, GatewayError
 from gateway.publishers import Topics
-from gateway.types import Delivery, DevEui, DownlinkState, Message
+from gateway.types import Delivery, DevEui, DownlinkState, Json, Message
 
 _DEV_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 
 
 def run(
     config_path: Path | None,
-    dev_eui: str,
+    dev_eui: str | None,
     *,
     hex_data: str | None,
     object_json: str | None,
@@ -35,11 +35,11 @@ def run(
     duration_s: float | None = None,
     by: str | None = None,
     dry_run: bool = False,
+    group: str | None = None,
 ) -> int:
-    """Send and follow; return 0 unless it was refused or failed."""
+    """Send to a device or a group and follow; return 0 unless it was refused or failed."""
     config = load(config_path)
-    if not _DEV_EUI.fullmatch(dev_eui):
-        raise ConfigError(f"{dev_eui!r} is not a DevEUI: give its 16 hex digits.")
+    target = _target(config, dev_eui, group)
     named = [one for one in (hex_data, object_json, command) if one is not None]
     if len(named) != 1 and not (hex_data is None and len(named) == 2):  # noqa: PLR2004 - a pair
         raise ConfigError("Give exactly one of --hex, --object and --command.")
@@ -54,12 +54,32 @@ def run(
         "dry_run": dry_run or None,
     }
     body |= {key: value for key, value in given.items() if value is not None}
-    sign_for(config, dev_eui.lower(), body)
+    if group is None:
+        sign_for(config, target, body)
+    else:
+        sign_for(config, "", body, group=group)
     connection = config.mqtt.model_copy(update={"client_id": f"lora-gateway-cli-{command_id[:8]}"})
     last = asyncio.run(
-        _send(connection, config.mqtt.base, DevEui(dev_eui.lower()), body, wait_s, as_json=as_json)
-    )
-    return 1 if last in {"refused", "failed", "nacked", "expired"} else 0
+        _send(
+            connection, config.mqtt.base, target, body, wait_s, in_group=group is not None,
+            as_json=as_json,
+        )
+    )  # fmt: skip
+    return 1 if last in {"refused", "failed", "nacked", "expired", "partial"} else 0
+
+
+def _target(config: Config, dev_eui: str | None, group: str | None) -> str:
+    """Return the device's key in topics, or the group's."""
+    if (dev_eui is None) == (group is None):
+        raise ConfigError("Give a DevEUI, or --group NAME.")
+    if group is not None:
+        if group not in config.groups:
+            known = ", ".join(sorted(config.groups)) or "none"
+            raise ConfigError(f"{group!r} is no group of the settings; there are: {known}.")
+        return group
+    if dev_eui is None or not _DEV_EUI.fullmatch(dev_eui):
+        raise ConfigError(f"{dev_eui!r} is not a DevEUI: give its 16 hex digits.")
+    return dev_eui.lower()
 
 
 def name_of(config: Config, by: str | None) -> str:
@@ -80,13 +100,16 @@ def sign_for(config: Config, dev_eui: str, body: dict[str, object], **more: str)
 async def _send(
     connection: ConnectionConfig,
     base: str,
-    dev_eui: DevEui,
+    target: str,
     body: dict[str, object],
     wait_s: float,
     *,
+    in_group: bool,
     as_json: bool,
 ) -> str:
-    state_topic = Topics(base).command(dev_eui, str(body["id"]))
+    topics, identity = Topics(base), str(body["id"])
+    one = topics.command(DevEui(target), identity)
+    state_topic = topics.group_command(target, identity) if in_group else one
     ended = asyncio.Event()
     states = [""]
 
@@ -95,19 +118,35 @@ async def _send(
             return
         state = json.loads(delivery.payload)
         states.append(state["state"])
-        detail = f"  {state['detail']}" if state.get("detail") else ""
-        print(json.dumps(state) if as_json else f"{state['changed']}  {state['state']}{detail}")
-        if DownlinkState(state["state"]) in FINAL:
+        print(json.dumps(state) if as_json else _line(state))
+        over = state["state"] != "under_way" if in_group else _is_over(state["state"])
+        if over:
             ended.set()
 
     async with visit(connection, subscriptions=((state_topic, 1),), hear=hear) as link:
-        await link.publish(Message(f"{base}/device/{dev_eui}/set", json.dumps(body).encode()))
+        to = f"{base}/{'group' if in_group else 'device'}/{target}/set"
+        await link.publish(Message(to, json.dumps(body).encode()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await ended.wait()
     if len(states) == 1 and wait_s:
         raise GatewayError("No answer: is the gateway running, and may this user publish?")
     return states[-1]
+
+
+def _line(state: dict[str, Json]) -> str:
+    """Return one step as people read it; of a group, how many are where and who was refused."""
+    detail = f"  {state['detail']}" if state.get("detail") else ""
+    if "counts" in state:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(state["counts"].items()))
+        refused = [one for one in state["members"] if one["state"] == "refused"]
+        detail = f"  {counts}{detail}"
+        detail += "".join(f"\n  {one['dev_eui']}: {one['detail']}" for one in refused)
+    return f"{state['changed']}  {state['state']}{detail}"
+
+
+def _is_over(state: str) -> bool:
+    return DownlinkState(state) in FINAL
 
 
 def _object(text: str) -> object:

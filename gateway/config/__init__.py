@@ -42,6 +42,13 @@ from gateway.config.devices import (
 from gateway.config.inference import InferenceConfig, PublicKey
 from gateway.config.loading import ENV_PREFIX, load
 from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreConfig
+from gateway.config.programs import (
+    GroupConfig,
+    ProgramConditionConfig,
+    ProgramConfig,
+    PumpConfig,
+    ValveConfig,
+)
 from gateway.config.radios import LorawanConfig, RadioConfig
 from gateway.config.rule_files import as_rule, read_rules
 from gateway.config.rules import (
@@ -83,6 +90,7 @@ __all__ = [
     "DeviceConfig",
     "DownlinkConfig",
     "FieldConfig",
+    "GroupConfig",
     "InferenceConfig",
     "LimitsConfig",
     "LinkAlertConfig",
@@ -95,7 +103,10 @@ __all__ = [
     "Port",
     "Probability",
     "ProfileConfig",
+    "ProgramConditionConfig",
+    "ProgramConfig",
     "PublicKey",
+    "PumpConfig",
     "RadioConfig",
     "RuleConfig",
     "Seconds",
@@ -106,6 +117,7 @@ __all__ = [
     "ThresholdConfig",
     "TrendConfig",
     "UplinkConnectionConfig",
+    "ValveConfig",
     "VerifyConfig",
     "as_rule",
     "load",

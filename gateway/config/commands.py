@@ -147,6 +147,8 @@ class CommandConfig(Section):
 class DownlinkConfig(Section):
     """`[downlink]`: how commands go, what one may leave out, and how often one may come.
 
+    A confirmed command that neither opens, starts, closes nor stops anything is given again up to
+    `retries` times when the network server drops it.
     `via` is how the network server is told: `mqtt`, or `api` ([chirpstack.api]). What opens or
     starts something has limits of its own: it expires after `open_expiry_s` where its sender does
     not say, and is given up when the server cannot be told within `open_within_s`. In
@@ -157,6 +159,7 @@ class DownlinkConfig(Section):
     expiry_s: Seconds = 86400.0
     max_expiry_s: Seconds = 604800.0
     silence_s: Seconds = 7200.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
     per_device_per_hour: Annotated[int, Field(ge=1)] = 20
     per_operator_per_hour: Annotated[int, Field(ge=1)] = 120
     open_expiry_s: Seconds = 3600.0

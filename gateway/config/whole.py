@@ -14,6 +14,7 @@ from gateway.config.commands import DownlinkConfig, OperatorConfig
 from gateway.config.devices import CodecsConfig, DeviceConfig, ProfileConfig
 from gateway.config.inference import InferenceConfig
 from gateway.config.machine import LimitsConfig, LogConfig, SiteConfig, StoreConfig
+from gateway.config.programs import GroupConfig, Name, ProgramConfig
 from gateway.config.radios import LorawanConfig, RadioConfig
 from gateway.config.rules import RuleConfig, unique
 from gateway.config.section import Section
@@ -40,6 +41,8 @@ class Config(Section):
     profiles: dict[str, ProfileConfig] = {}
     devices: dict[str, DeviceConfig] = {}
     operators: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")], OperatorConfig] = {}
+    programs: dict[Name, ProgramConfig] = {}
+    groups: dict[Name, GroupConfig] = {}
 
     @field_validator("radios")
     @classmethod
@@ -79,7 +82,15 @@ class Config(Section):
             raise ValueError(
                 "downlink.require_signature needs an [operators.NAME] with a `key_file`"
             )
+        multicast = any(group.multicast_group_id for group in self.groups.values())
+        if multicast and not self.chirpstack.api.server:
+            raise ValueError("a group's multicast_group_id needs [chirpstack.api] `server`")
         return self
+
+    def eui_of(self, device: str) -> str:
+        """Return the DevEUI that a setting means, given itself or as a name of `[devices]`."""
+        named = (eui for eui, one in self.devices.items() if one.name == device)
+        return next(named, device.lower())
 
     def public(self) -> dict[str, Any]:
         """Return the settings as JSON, with every secret taken out."""

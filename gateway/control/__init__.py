@@ -1,11 +1,30 @@
 """The way back: a command is checked, becomes a downlink, and is followed honestly to its end."""
 
 from gateway.control.audit import decision
-from gateway.control.authority import Authority
+from gateway.control.authority import PROGRAM, Authority
 from gateway.control.commands import CommandParser, Target, parse_set, refused, refused_as
 from gateway.control.desk import Carried, Desk
+from gateway.control.groups import (
+    GroupCommand,
+    Groups,
+    Multicast,
+    Told,
+    group_identity,
+    member_id,
+    refused_view,
+)
 from gateway.control.lifecycle import FINAL, DownlinkTracker
 from gateway.control.orders import VERBS
+from gateway.control.programs import (
+    KEPT_PROGRAM,
+    PROGRAM_VERBS,
+    Fact,
+    Programs,
+    Sunrise,
+    Turned,
+    Weather,
+    carry_out,
+)
 from gateway.control.rate import RateLimit
 from gateway.control.safety import KEPT_S, Safety
 from gateway.control.schema import Catalogue
@@ -13,7 +32,10 @@ from gateway.control.signing import sign
 
 __all__ = [
     "FINAL",
+    "KEPT_PROGRAM",
     "KEPT_S",
+    "PROGRAM",
+    "PROGRAM_VERBS",
     "VERBS",
     "Authority",
     "Carried",
@@ -21,12 +43,25 @@ __all__ = [
     "CommandParser",
     "Desk",
     "DownlinkTracker",
+    "Fact",
+    "GroupCommand",
+    "Groups",
+    "Multicast",
+    "Programs",
     "RateLimit",
     "Safety",
+    "Sunrise",
     "Target",
+    "Told",
+    "Turned",
+    "Weather",
+    "carry_out",
     "decision",
+    "group_identity",
+    "member_id",
     "parse_set",
     "refused",
     "refused_as",
+    "refused_view",
     "sign",
 ]

@@ -16,6 +16,8 @@ from gateway.types import Json
 
 ROLES = {"viewer": 0, "operator": 1, "admin": 2}
 _DIGITS = 64
+PROGRAM = "program:"
+"""How the names begin under which the settings' own programs command; nobody else may use one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,9 @@ class Authority:
 
         """
         signature = tree.get("signature") if tree else None
+        if by.startswith(PROGRAM) and by not in self.operators:
+            raise CommandRefused("unauthorised", f"{by[:32]!r} is a program's name: only the "
+                                 "gateway itself commands by it.")  # fmt: skip
         if not self.operators:
             if signature is not None:
                 raise CommandRefused("signature", "No operator has a key here: leave `signature` "
@@ -58,6 +63,13 @@ class Authority:
                                  "command.")  # fmt: skip
         _check_rights(by, operator, dev_eui, role)
         return self._proved(by, operator, dev_eui, tree or {})
+
+    def admitted(self, by: str) -> Authority:
+        """Return the authority over what an operator was admitted for already: rights, no proof."""
+        operator = self.operators.get(by)
+        if operator is None:
+            return Authority({})
+        return Authority({by: operator.model_copy(update={"key_file": None})})
 
     def check_device(self, by: str, dev_eui: str) -> None:
         """Let a known operator pass who may command a device.

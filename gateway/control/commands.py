@@ -213,12 +213,13 @@ class CommandParser:
         retained: bool,
         now_s: float,
         target: Target | None,
-        own: bool = False,
+        authority: Authority | None = None,
     ) -> tuple[Downlink, bool]:
         """Return the downlink and whether it is new; a repeated id gives its present state.
 
-        One that was only rehearsed is not new either. `own`: the gateway gives it itself, by a rule
-        whose writer was asked for his rights; everything but those is checked as for anybody.
+        One that was only rehearsed is not new either. `authority` is given for what the gateway
+        gives itself, or has admitted already: a program, a member of a group, a rule whose writer
+        was asked for his rights.
 
         Raises
         ------
@@ -230,7 +231,7 @@ class CommandParser:
         try:
             downlink = parse_set(
                 dev_eui, key, payload, retained=retained, now_s=now_s, target=target,
-                config=self._config, authority=ANYBODY if own else self._authority,
+                config=self._config, authority=authority or self._authority,
             )  # fmt: skip
         except CommandRefused as refusal:
             known = self._repeated(dev_eui, key, payload, refusal)
@@ -248,25 +249,48 @@ class CommandParser:
             self._safety.check(downlink, spec, now_s)
         if downlink.state is DownlinkState.REHEARSED:
             return downlink, False
-        self._count(downlink, now_s)
+        self._count(downlink, now_s, given=authority is not None)
         return replace(downlink, created_s=self._ordered_s(now_s)), True
 
-    def _count(self, downlink: Downlink, now_s: float) -> None:
-        """Count a command against the rates; what closes has a rate of its own."""
+    def admit_group(
+        self, name: str, form: Form, tree: Mapping[str, Json] | None, now_s: float
+    ) -> bool:
+        """Admit a command to a group, once for all its members; tell whether it is signed.
+
+        Raises
+        ------
+        CommandRefused
+            As `Authority.admit`, or `rate`: for an operator it is one command.
+
+        """
+        _check_fresh(form, now_s)
+        claimed = {**tree, "group": name} if tree is not None else None
+        signed = self._authority.admit(form.by, "", claimed)
+        if self._authority.operators:
+            self._count_by(form.by, now_s)
+        return signed
+
+    def _count(self, downlink: Downlink, now_s: float, *, given: bool) -> None:
+        """Count a command against the rates; what closes has a rate of its own.
+
+        `given`: the gateway gives it itself, or it was counted with its group.
+        """
         closing = downlink.effect in {"close", "stop"}
         device = f"{downlink.dev_eui}/{'close' if closing else ''}"
         wait_s = self._rate.wait_s(device, now_s)
         if wait_s > 0:
             raise CommandRefused("rate", f"A device takes {self._config.per_device_per_hour} "
                                  f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
-        by = downlink.by if self._authority.operators and not closing else ""
-        wait_s = self._by.wait_s(by, now_s) if by else 0.0
+        if self._authority.operators and not closing and not given:
+            self._count_by(downlink.by, now_s)
+        self._rate.take(device, now_s)
+
+    def _count_by(self, by: str, now_s: float) -> None:
+        wait_s = self._by.wait_s(by, now_s)
         if wait_s > 0:
             raise CommandRefused("rate", f"{by} may give {self._config.per_operator_per_hour} "
                                  f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
-        self._rate.take(device, now_s)
-        if by:
-            self._by.take(by, now_s)
+        self._by.take(by, now_s)
 
     def _ordered_s(self, now_s: float) -> float:
         """Return a time later than that of the command before: close must not overtake open."""

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from gateway.config import CommandConfig, DownlinkConfig
 from gateway.control.authority import Authority
 from gateway.control.commands import Target, make_command
 from gateway.control.forms import moment_s
-from gateway.control.lifecycle import FINAL, DownlinkTracker
+from gateway.control.lifecycle import FINAL, TRANSIENT, DownlinkTracker
 from gateway.control.orders import Order, read_order
 from gateway.control.safety import CLOCK_SLACK_S, STOP, Safety, Stop
 from gateway.control.schema import Catalogue
@@ -38,6 +39,9 @@ CHANCES = 6
 may stand before it."""
 
 RETRY_MAX_S = 3600.0
+RETRY_STEP_S = 1e-6
+REMEMBERED = 1024
+"""Commands that were given again, and what each device was told last: so many are remembered."""
 GATEWAY = "gateway"
 """Who gives the commands that follow from others."""
 
@@ -92,6 +96,13 @@ class Desk:
         self._authority = authority
         self._now_s: float | None = None
         self._chances: dict[str, int] = {}
+        self._again_given: deque[str] = deque(maxlen=REMEMBERED)
+        self._newest_s: dict[tuple[DevEui, str], float] = {}
+
+    def recall(self, downlinks: Iterable[Downlink]) -> None:
+        """Take up what was told of late, so that a retry never comes after something newer."""
+        for one in downlinks:
+            self._remember(one)
 
     def begin(self, downlink: Downlink, now_s: float) -> list[Downlink]:
         """Take up a new command; return it with what it brings along, each a step to store.
@@ -107,6 +118,7 @@ class Desk:
             downlink = self._held_for_people(downlink, now_s)
         close = self._close_of(downlink, spec, now_s) if spec is not None else None
         begun = [downlink] if close is None else [downlink, close]
+        self._remember(downlink)
         for one in begun:
             self._tracker.add(one)
         return begun + self.follow(begun, now_s)
@@ -123,7 +135,7 @@ class Desk:
             elif step.effect in {"close", "stop"}:
                 found = self._after_end(step, now_s)
             else:
-                continue
+                found = self._retried(step, now_s)
             further += found
             waiting += found
         return further
@@ -148,9 +160,9 @@ class Desk:
         """Return what is due now: closes whose time has come, and commands that must not go."""
         steps = self._mind_the_clock(now_s)
         for one in self._tracker.open():
-            if one.state is DownlinkState.HELD and one.held_for == "schedule":
+            if one.state is DownlinkState.HELD and one.held_for in {"schedule", "turn"}:
                 if now_s >= (one.held_until_s or 0.0):
-                    steps += self._tracker.released(one.id, now_s, "Its time has come.")
+                    steps += self._released(one, now_s)
             elif one.state is DownlinkState.ACCEPTED and (
                 why := self._safety.objection(one, now_s)
             ):
@@ -190,7 +202,9 @@ class Desk:
         steps: list[Downlink] = []
         for one in self._tracker.open():
             behind = one.changed_s > now_s + CLOCK_SLACK_S
-            if one.held_for == "schedule" and one.state is DownlinkState.HELD and behind:
+            if one.held_for == "turn" and one.effect in {"open", "start"}:
+                steps += self._tracker.expired(one.id, now_s, _RESTARTED)
+            elif one.held_for == "schedule" and one.state is DownlinkState.HELD and behind:
                 # The clock is behind what it was: when it was to close cannot be told, so now.
                 steps += self._tracker.released(one.id, now_s, "The clock was set back.")
             elif one.state is not DownlinkState.ACCEPTED:
@@ -213,7 +227,7 @@ class Desk:
             It is malformed, stale, or not this sender's to give.
 
         """
-        order = read_order(body, now_s)
+        order = read_order(body, now_s, Order)
         # A signed stop is not good as its own end; the transaction is for the answer alone.
         signed = {key: body[key] for key in body if key != "transaction"} | {"order": verb}
         if verb == "stop":
@@ -359,6 +373,61 @@ class Desk:
         )
         self._tracker.add(again)
         return [again]
+
+    def _retried(self, step: Downlink, now_s: float) -> list[Downlink]:
+        """Give a confirmed command again that the network server dropped, within its limits.
+
+        What opens or starts is never given again, and a close has its own way. The retry has an id
+        of its own, so that no id is transmitted twice, and expires when the first one does.
+        """
+        dropped = step.state is DownlinkState.NACKED or (
+            step.state is DownlinkState.FAILED and step.log_code in TRANSIENT
+        )
+        number = step.attempt + 1
+        if step.effect or not (dropped and step.confirmed) or number > self._config.retries:
+            return []
+        first = step.retry_of or step.id
+        identity = _identity(f"{first}|retry {number}")
+        due_s = now_s + RETRY_S * 2 ** (number - 1)
+        if identity in self._again_given or self._is_outdated(step) or due_s >= step.expires_s:
+            return []
+        self._again_given.append(identity)
+        again = replace(
+            step,
+            id=identity,
+            state=DownlinkState.HELD,
+            created_s=step.created_s + RETRY_STEP_S,  # older than whatever was given since
+            changed_s=now_s,
+            held_for="turn",
+            held_until_s=due_s,
+            handed_s=None,
+            sent_s=None,
+            eta_s=None,
+            queue_id="",
+            offered=False,
+            attempt=number,
+            retry_of=first,
+            log_code="",
+            detail=f"The one before it is {step.state.value}: attempt {number + 1}.",
+        )
+        self._remember(again)
+        self._tracker.add(again)
+        return [again]
+
+    def _released(self, one: Downlink, now_s: float) -> list[Downlink]:
+        if one.retry_of and self._is_outdated(one):
+            return self._tracker.supersede(one.id, now_s, "A newer command was given since.")
+        return self._tracker.released(one.id, now_s, "Its time has come.")
+
+    def _remember(self, one: Downlink) -> None:
+        about = (one.dev_eui, one.command or f"port {one.f_port}")
+        self._newest_s[about] = max(self._newest_s.get(about, 0.0), one.created_s)
+        if len(self._newest_s) > REMEMBERED:
+            del self._newest_s[min(self._newest_s, key=lambda key: self._newest_s[key])]
+
+    def _is_outdated(self, one: Downlink) -> bool:
+        about = (one.dev_eui, one.command or f"port {one.f_port}")
+        return self._newest_s.get(about, 0.0) > one.created_s
 
     def _pending_close(self, begun: Downlink) -> Downlink | None:
         closes = (

@@ -74,6 +74,9 @@ _FATAL = {
 }
 
 
+TRANSIENT = frozenset({"F_CNT_DOWN"})
+"""Of these, what says nothing against the same command a little later."""
+
 ProofOf = Callable[[Downlink], VerifyConfig | None]
 """Which reading proves a command; None where none does."""
 
@@ -316,6 +319,7 @@ class DownlinkTracker:
                               "The network server dropped it: its time ran out.")  # fmt: skip
         if code in _FATAL:
             detail = f"{_FATAL[code]} {said}".strip()
+            self._open[identity] = replace(self._open[identity], log_code=code)
             return self._step(identity, Step.FAILED, event.received_s, detail)
         # DOWNLINK_GATEWAY and whatever else: the item stays in the server's queue and is tried on.
         return self._note(self._open[identity], event.received_s, f"{code}: {said}")

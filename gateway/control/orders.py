@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,8 +29,11 @@ class Order(BaseModel):
     transaction: Json = None
 
 
-def read_order(body: Mapping[str, Json], now_s: float) -> Order:
-    """Return a checked order.
+AnyOrder = TypeVar("AnyOrder", bound=Order)
+
+
+def read_order(body: Mapping[str, Json], now_s: float, form: type[AnyOrder]) -> AnyOrder:
+    """Return a checked order of this form.
 
     Raises
     ------
@@ -39,7 +42,7 @@ def read_order(body: Mapping[str, Json], now_s: float) -> Order:
 
     """
     try:
-        order = Order.model_validate(body)
+        order = form.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the order"

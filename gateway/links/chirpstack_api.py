@@ -141,6 +141,23 @@ class ChirpStackApi:
         answer = await self._call(api.DeviceServiceStub, "Enqueue", request)
         return str(answer.id)
 
+    async def enqueue_multicast(
+        self, multicast_group_id: str, f_port: int, data: bytes, expires_s: float
+    ) -> int:
+        """Put a frame in a multicast group's queue; return the counter the server gave it.
+
+        It goes out to class B or C devices that are in the group there, and none acknowledges it.
+        """
+        api = _api()
+        item = api.MulticastGroupQueueItem(
+            multicast_group_id=multicast_group_id, f_port=f_port, data=data
+        )
+        if "expires_at" in item.DESCRIPTOR.fields_by_name:  # older stubs have none
+            item.expires_at.FromMicroseconds(int(expires_s * 1e6))
+        request = api.EnqueueMulticastGroupQueueItemRequest(queue_item=item)
+        answer = await self._call(api.MulticastGroupServiceStub, "Enqueue", request)
+        return int(answer.f_cnt)
+
     async def queue(self, dev_eui: str) -> tuple[QueueItem, ...]:
         """Return what waits in a device's queue, the next one first."""
         api = _api()

@@ -79,6 +79,10 @@ class Roster:
         """Return a home-made node."""
         return self._nodes.get(node_id)
 
+    def infos(self) -> list[DeviceInfo]:
+        """Return who is registered."""
+        return [info for one in self._devices if (info := self.info(one)) is not None]
+
     def info(self, dev_eui: DevEui) -> DeviceInfo | None:
         """Return who a device is, None when it is not registered."""
         device = self._devices.get(dev_eui)

@@ -103,6 +103,10 @@ class NetworkServer:
         """Return who a registered device is."""
         return self._roster.info(dev_eui)
 
+    def infos(self) -> list[DeviceInfo]:
+        """Return who is registered."""
+        return self._roster.infos()
+
     def take(self, source: str, frame: HeardFrame, received_s: float, now_s: float) -> Taken:
         """Take one frame that a radio heard.
 

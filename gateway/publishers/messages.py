@@ -22,8 +22,10 @@ from gateway.types import (
     DownlinkState,
     EventType,
     Forecast,
+    GroupCommandView,
     Json,
     Message,
+    ProgramView,
     Verdict,
 )
 
@@ -136,6 +138,26 @@ def command(topics: Topics, downlink: Downlink) -> list[Message]:
     payload = dumps(payloads.command(downlink))
     if downlink.state in OPEN_STATES:
         return [Message(topic, payload, retain=True, durable=True)]
+    return [
+        Message(topic, payload, durable=True),
+        Message(topic, b"", retain=True, durable=True),
+    ]
+
+
+def program(topics: Topics, view: ProgramView, *, time_s: float) -> Message:
+    """Show how an irrigation program stands."""
+    return _retained(topics.program(view.name), payloads.program(view, time_s=time_s))
+
+
+def group_command(topics: Topics, view: GroupCommandView) -> list[Message]:
+    """Tell how far a group's command has come; the end is told once, then the topic is cleared.
+
+    What is under way is not durable: each change says all, and every reconnect says it again.
+    """
+    topic = topics.group_command(view.group, view.id)
+    payload = dumps(payloads.group_command(view))
+    if view.state == "under_way":
+        return [Message(topic, payload, retain=True)]
     return [
         Message(topic, payload, durable=True),
         Message(topic, b"", retain=True, durable=True),

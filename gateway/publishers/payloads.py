@@ -17,8 +17,11 @@ from gateway.types import (
     DeviceInfo,
     Downlink,
     Forecast,
+    GroupCommandView,
     Json,
+    LegView,
     Likeness,
+    ProgramView,
     Reading,
     Reason,
     Status,
@@ -222,8 +225,70 @@ def command(downlink: Downlink) -> dict[str, Json]:
         "held_until": values.maybe_time(downlink.held_until_s),
         "confirmed_by": downlink.confirmed_by,
         "ends": downlink.ends,
+        "retry_of": downlink.retry_of,
         "sent": values.maybe_time(downlink.sent_s),
         "eta": values.maybe_time(downlink.eta_s),
+    }
+
+
+def program(view: ProgramView, *, time_s: float) -> dict[str, Json]:
+    """Return how an irrigation program stands: its next start, its run, how the last one ended."""
+    running = view.run_started_s is not None
+    last = {
+        "key": view.last_key,
+        "outcome": view.last_outcome,
+        "why": view.last_why,
+        "started": values.maybe_time(view.last_started_s),
+        "ended": values.maybe_time(view.last_ended_s),
+        "valves": [_leg(leg) for leg in view.last_legs],
+    }
+    return {
+        "time": values.rfc3339(time_s),
+        "name": view.name,
+        "enabled": view.enabled,
+        "state": view.state,
+        "why": view.why,
+        "next": values.maybe_time(view.next_s),
+        "skip": view.skip,
+        "started": values.maybe_time(view.run_started_s),
+        "valves": [_leg(leg) for leg in view.legs] if running else [],
+        "last": last if view.last_outcome else None,
+    }
+
+
+def _leg(leg: LegView) -> dict[str, Json]:
+    return {
+        "dev_eui": leg.dev_eui,
+        "name": leg.name,
+        "state": leg.state,
+        "duration_s": values.number(leg.duration_s),
+        "command": leg.command_id,
+        "detail": leg.detail,
+    }
+
+
+def group_command(view: GroupCommandView) -> dict[str, Json]:
+    """Return how far a command to a group has come, all in all and for each member."""
+    return {
+        "id": view.id,
+        "group": view.group,
+        "state": view.state,
+        "by": view.by,
+        "command": view.command,
+        "created": values.rfc3339(view.created_s),
+        "changed": values.rfc3339(view.changed_s),
+        "detail": view.detail,
+        "multicast": view.multicast,
+        "counts": dict(view.counts),
+        "members": [
+            {
+                "dev_eui": dev_eui,
+                "state": state,
+                "id": view.ids.get(dev_eui, ""),
+                "detail": view.details.get(dev_eui, ""),
+            }
+            for dev_eui, state in view.members.items()
+        ],
     }
 
 

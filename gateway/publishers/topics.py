@@ -87,6 +87,14 @@ class Topics:
         """One command while it is open."""
         return f"{self.base}/device/{dev_eui}/command/{command_id}"
 
+    def program(self, name: str) -> str:
+        """One irrigation program as it stands."""
+        return f"{self.base}/program/{name}/state"
+
+    def group_command(self, name: str, command_id: str) -> str:
+        """One command to a group while any of its members' is open."""
+        return f"{self.base}/group/{name}/command/{command_id}"
+
     def history(self, dev_eui: DevEui) -> str:
         """Backfill after an outage."""
         return f"{self.base}/history/{dev_eui}"

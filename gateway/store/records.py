@@ -163,8 +163,8 @@ class Batch:
 
     `messages` holds durable messages, for the outbox; others are ignored. `seen` holds further
     ids (of joins, statuses) to be known as duplicates later; `seen_s` is when they came. `control`
-    replaces what control keeps under each name, `memory` what the life of alerts does (None: it
-    goes).
+    replaces what control keeps under each name, `memory` what the life of alerts does; None takes
+    it out.
     """
 
     uplinks: tuple[UplinkRecord, ...] = ()

@@ -68,7 +68,15 @@ class Writer:
         audit.append(self.connection, batch.audit)
         self.connection.executemany(
             "INSERT OR REPLACE INTO control VALUES (?, ?)",
-            [(name, encoding.to_json(value)) for name, value in batch.control.items()],
+            [
+                (name, encoding.to_json(value))
+                for name, value in batch.control.items()
+                if value is not None
+            ],
+        )
+        self.connection.executemany(
+            "DELETE FROM control WHERE name = ?",
+            [(name,) for name, value in batch.control.items() if value is None],
         )
         self._put_memory(batch.memory)
         if batch.cursor is not None:

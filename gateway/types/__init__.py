@@ -53,6 +53,7 @@ from gateway.types.ports import (
     ScriptEngine,
     Source,
 )
+from gateway.types.programs import GroupCommandView, LegView, ProgramView
 from gateway.types.radio import (
     LARGEST_FRAME,
     BoardCounters,
@@ -124,16 +125,19 @@ __all__ = [
     "EventType",
     "FloatArray",
     "Forecast",
+    "GroupCommandView",
     "HeardFrame",
     "Hop",
     "Join",
     "Json",
+    "LegView",
     "Likeness",
     "Listening",
     "Message",
     "MqttPort",
     "NotCancelled",
     "OpenedScript",
+    "ProgramView",
     "QueueItem",
     "RadioCapabilities",
     "RadioDialect",

@@ -40,12 +40,14 @@ class Downlink:
 
     `command` is its name in the device's command schema, "" for free bytes; `effect` is what it
     does there (`open`, `close`, `start`, `stop`, or ""), for `duration_s`, with `volume_l`.
-    `held_for` says what a HELD one waits for (`confirmation`, `schedule`), until `held_until_s`;
+    `held_for` says what a HELD one waits for (`confirmation`, `schedule`, its `turn` among others),
+    until `held_until_s`;
     `ends` is the id of the open that a scheduled close ends. `handed_s` is when the network server
     or a radio was given it, None while it certainly was not; `sent_s` when a radio gateway
     transmitted it, `eta_s` when that may be expected. `signed`: `by` was proved by a signature.
-    `attempt` counts how often a close was given again. `offered`: it is stored that the network
-    server is about to be told, so after a crash it may have been.
+    `attempt` counts how often it was given again, `retry_of` is the first of them, where it is no
+    close. `log_code` is the server's, of the error that ended it. `offered`: it is stored that the
+    network server is about to be told, so after a crash it may have been.
     """
 
     id: str
@@ -76,6 +78,8 @@ class Downlink:
     attempt: int = 0
     queue_id: str = ""
     offered: bool = False
+    retry_of: str = ""
+    log_code: str = ""
 
 
 RESPONSE_TOPIC = "$response_topic"

@@ -95,6 +95,10 @@ def test_each_may_command_what_the_settings_say_and_nothing_else(
         "lora-gateway/bridge/request/alert/ack",
         "lora-gateway/bridge/request/rule/list",
         "lora-gateway/bridge/request/rule/add",
+        "lora-gateway/group/valves/set",
+        "lora-gateway/bridge/request/program/run",
+        "lora-gateway/bridge/request/program/stop",
+        "lora-gateway/bridge/request/program/list",
     ]
     for user in ("anna", "chief", "view"):
         publish(broker, user, topics)
@@ -109,7 +113,7 @@ def test_each_may_command_what_the_settings_say_and_nothing_else(
         for user in ("anna", "chief", "view")
     }
     assert {user: sorted(found) for user, found in by.items()} == {
-        "anna": [0, 1, 4, 6, 8, 9, 10],
-        "chief": [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11],
-        "view": [6, 8, 10],
+        "anna": [0, 1, 4, 6, 8, 9, 10, 14, 15],
+        "chief": [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15],
+        "view": [6, 8, 10, 15],
     }

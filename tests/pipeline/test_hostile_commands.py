@@ -16,6 +16,8 @@ from gateways import NOW_S, Bench, bench, delivery, settings
 from gateway.codecs import format_rfc3339
 from gateway.config import Config
 from gateway.control import sign
+from gateway.outcome import Outcome
+from gateway.publishers import Topics, messages, payloads, values
 from gateway.store import verify
 from gateway.types import DownlinkState
 
@@ -50,6 +52,8 @@ def config(tmp_path: Path) -> Config:
             "view": {"role": "viewer", "key_file": str(tmp_path / "anna.key")},
         },
         downlink={"require_signature": True, "per_device_per_hour": 10**6},
+        groups={"all": {"devices": [VALVE, OTHER]}},
+        programs={"orchard": {"start": ["03:00"], "minutes": 5, "valve": [{"device": VALVE}]}},
     )
 
 
@@ -221,3 +225,74 @@ async def test_an_order_of_any_make_up_is_answered(config: Config) -> None:
             for verb in ("resume", "confirm"):
                 outcome = await gateway.ask(f"lora-gateway/bridge/request/{verb}", payload)
                 assert outcome.replies[0].error is not None
+
+
+async def test_what_is_hostile_to_a_device_is_hostile_to_a_group(config: Config) -> None:
+    async with bench(config) as gateway:
+        await introduce(gateway)
+        attacks = hostile(2)
+        for _ in range(COUNT // 50):
+            made = (next(attacks) for _ in range(50))
+            batch = [one for one in made if not one[0].endswith("downlink")]
+            outcome = await gateway.take(
+                *(
+                    delivery(
+                        (topic.replace(f"device/{topic.split('/')[2]}", "group/all"), body),
+                        NOW_S, source="operator", retained=retained,
+                    )
+                    for topic, body, retained in batch
+                )
+            )  # fmt: skip
+            assert (outcome.dispatch, outcome.multicasts, outcome.transmissions) == ([], [], [])
+            assert {view.state for view in outcome.groups} <= {"refused"}
+            bulletin_of(outcome)
+        assert gateway.store.downlinks_since(0.0) == []
+
+
+async def test_a_request_to_a_group_or_program_of_any_make_up_is_answered(config: Config) -> None:
+    deep: object = 1
+    for _ in range(400):
+        deep = [deep]
+    async with bench(config) as gateway:
+        await introduce(gateway)
+        for more in (
+            {}, {"transaction": deep}, {"by": "\ud800"}, {"by": 5}, {"reason": "\ud800"},
+            {"id": 5}, {"id": "\ud800"}, {"time": "\ud800"}, {"signature": "ä" * 64},
+            {"group": "a/#"}, {"group": "\ud800"}, {"group": 5}, {"group": deep},
+            {"name": "\ud800"}, {"name": 5}, {"minutes": -1}, {"minutes": 1e999}, {"undo": "x"},
+            {"object": deep}, {"by": "program:orchard"},
+        ):  # fmt: skip
+            verbs = ("downlink", "program/run", "program/skip", "program/enable")
+            for verb in verbs:
+                about = {"group": "all"} if verb == "downlink" else {"name": "orchard"}
+                payload = json.dumps({**about, **more}).encode()
+                outcome = await gateway.ask(f"lora-gateway/bridge/request/{verb}", payload)
+                assert all(reply.error is not None for reply in outcome.replies)
+                assert len(outcome.replies) + len(outcome.rejected) == 1
+                assert outcome.dispatch == []
+                bulletin_of(outcome)
+
+
+async def test_a_signed_order_on_a_program_is_good_once(config: Config) -> None:
+    body = {"id": "one", "time": format_rfc3339(NOW_S), "by": "root", "name": "orchard"}
+    body["signature"] = sign(KEY, "", {**body, "order": "program/run"})
+    async with bench(config) as gateway:
+        await introduce(gateway)
+        topic = "lora-gateway/bridge/request/program/run"
+        first = await gateway.ask(topic, json.dumps(body).encode())
+        assert first.replies[0].error is None
+        await gateway.ask("lora-gateway/bridge/request/program/stop", b'{"name": "orchard"}')
+        again = await gateway.ask(topic, json.dumps(body).encode())
+        assert str(again.replies[0].error).startswith("id_in_use")
+
+
+def bulletin_of(outcome: Outcome) -> None:
+    """Make what would be published of it: topics and payloads that a broker takes."""
+    topics = Topics("lora-gateway")
+    for view in outcome.groups:
+        for message in messages.group_command(topics, view):
+            message.topic.encode()
+            assert not set(message.topic) & {"#", "+", "\0"}
+    for reply in outcome.replies:
+        body = payloads.response(data=reply.data, error=reply.error, transaction=None)
+        assert values.dumps(body)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from gateway.control.programs.runs import LegState
 from gateway.publishers import alert_payloads, contract, payloads, values
 from gateway.types import (
     QUANTILES,
@@ -28,7 +29,10 @@ from gateway.types import (
     DownlinkState,
     EventType,
     Forecast,
+    GroupCommandView,
     Json,
+    LegView,
+    ProgramView,
     Reading,
     ReadingKind,
     Reason,
@@ -148,6 +152,34 @@ def test_a_sensitivity_is_shown_only_where_it_was_changed() -> None:
     assert channels[changed]["sensitivity"] == 0.25
     assert "sensitivity" not in channels[same]
     assert channels.keys() == {changed, same}
+
+
+LEGS = st.builds(LegView, dev_eui=EUIS, name=st.text(max_size=9),
+                 state=st.sampled_from(LegState).map(str), duration_s=FLOATS,
+                 command_id=st.text(max_size=9), detail=st.text())  # fmt: skip
+PROGRAMS = st.builds(ProgramView, name=st.just("orchard"), enabled=st.booleans(),
+                     state=st.sampled_from(["off", "idle", "running", "stopping"]), why=st.text(),
+                     next_s=st.none() | TIMES, run_started_s=st.none() | TIMES,
+                     legs=st.lists(LEGS, max_size=3).map(tuple), last_started_s=st.none() | TIMES,
+                     last_outcome=st.sampled_from(["", "done", "partial", "failed", "stopped",
+                                                   "skipped", "missed"]))  # fmt: skip
+COUNTS = st.dictionaries(st.sampled_from(["acked", "failed"]), st.integers(1, 9))
+GROUP_COMMANDS = st.builds(GroupCommandView, id=st.text(min_size=1, max_size=9),
+                           group=st.text(max_size=9), by=st.text(), command=st.text(),
+                           state=st.sampled_from(["under_way", "done", "partial", "failed",
+                                                  "refused", "queued"]),
+                           created_s=TIMES, changed_s=TIMES, counts=COUNTS,
+                           members=st.dictionaries(EUIS, st.text(max_size=9)))  # fmt: skip
+
+
+@given(PROGRAMS, TIMES)
+def test_a_program_validates(view: ProgramView, time_s: float) -> None:
+    check("program", payloads.program(view, time_s=time_s))
+
+
+@given(GROUP_COMMANDS)
+def test_a_command_to_a_group_validates(view: GroupCommandView) -> None:
+    check("group_command", payloads.group_command(view))
 
 
 @given(DOWNLINKS)
