@@ -69,7 +69,7 @@ def stage(pack: Pack, folder: Path) -> Path:
             os.fsync(copied.fileno())
         part.replace(made)
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise refusal(folder, error) from error
     return made
 
 
@@ -89,7 +89,7 @@ def switch(folder: Path, made: Path) -> None:
         _point(folder, PREVIOUS, _name(before))
         _point(folder, CURRENT, made.name)
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise refusal(folder, error) from error
 
 
 def roll_back(folder: Path) -> Path:
@@ -115,7 +115,7 @@ def roll_back(folder: Path) -> Path:
         _point(folder, CURRENT, _name(before))
         _point(folder, PREVIOUS, _name(now))
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise refusal(folder, error) from error
     return before
 
 
@@ -130,7 +130,8 @@ def _point(folder: Path, name: str, at: str) -> None:
     fresh.replace(folder / name)
 
 
-def _refusal(folder: Path, error: OSError) -> PackError:
+def refusal(folder: Path, error: OSError) -> PackError:
+    """Return what is to be said of a folder that cannot be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return PackError(
             "not_enough_disk",

@@ -88,8 +88,13 @@ def availability(*, online: bool) -> dict[str, Json]:
 
 def anomaly(verdicts: Iterable[Verdict], *, time_s: float, active: bool) -> dict[str, Json]:
     """Return the newest verdict of each channel; `active` says whether an alert stands."""
-    channels = {verdict.channel: _verdict(verdict) for verdict in verdicts}
-    return {"time": values.rfc3339(time_s), "active": active, "channels": channels}
+    newest = list(verdicts)
+    return {
+        "time": values.rfc3339(time_s),
+        "active": active,
+        "model": next((verdict.model for verdict in newest if verdict.model), None),
+        "channels": {verdict.channel: _verdict(verdict) for verdict in newest},
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Json]:
