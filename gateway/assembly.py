@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from gateway.alerts import AlertEngine
 from gateway.codecs import (
@@ -19,7 +20,8 @@ from gateway.codecs import (
 from gateway.config import Config
 from gateway.control import KEPT_S, Authority, Catalogue, Desk, DownlinkTracker, Safety
 from gateway.errors import BadInput, PackError, StoreError
-from gateway.inference import Detector, candidates, load_model
+from gateway.inference import Detector, candidates, load_model, read_pack
+from gateway.inference.installed_adapters import adaptation, installed
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
 from gateway.radios import radios_of
@@ -204,5 +206,20 @@ def _detector(config: Config, telemetry: Telemetry) -> tuple[Detector | None, st
             telemetry.trouble("model_pack_unusable", error)
             trouble = trouble or f"The model pack {path.name} cannot be used: {error}"
         else:
-            return Detector(model, config.inference), model.name, trouble
+            detector = Detector(model, config.inference)
+            return detector, model.name, trouble or _adapt(detector, path, config, telemetry)
     return None, "", trouble
+
+
+def _adapt(detector: Detector, path: Path, config: Config, telemetry: Telemetry) -> str:
+    """Put the installed adapters beside the model; return what is wrong with the first bad one."""
+    troubles: list[str] = []
+
+    def tell(error: PackError) -> None:
+        telemetry.trouble("adapter_unusable", error)
+        troubles.append(f"An adapter cannot be used: {error}")
+
+    if installed(config.inference) or config.inference.adapters:
+        golden = read_pack(path).golden
+        detector.adaptation = adaptation(detector.model, golden, config.inference, tell)
+    return troubles[0] if troubles else ""

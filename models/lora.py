@@ -37,9 +37,7 @@ class LowRank(nn.Module):
     def __init__(self, linear: nn.Linear, rank: int) -> None:
         super().__init__()
         self.linear = linear
-        self.a = nn.Parameter(
-            torch.randn(linear.in_features, rank) / math.sqrt(linear.in_features)
-        )
+        self.a = nn.Parameter(torch.randn(linear.in_features, rank) / math.sqrt(linear.in_features))
         self.b = nn.Parameter(torch.zeros(rank, linear.out_features))
 
     def forward(self, x: Tensor) -> Tensor:

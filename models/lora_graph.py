@@ -2,9 +2,9 @@
 
 ::
 
-    x ---- MatMul W (int8 or fp32) ---- Add bias ----+---- y
-      \\                                             Add
-       --- MatMul A [in, R] --- MatMul B [R, out] ---+
+    x --+-- MatMul W (int8 or fp32) ---- Add bias --+-- Add -- y
+        |                                           |
+        +-- MatMul A [in, R] -- MatMul B [R, out] --+
 
 ONNX Runtime's adapters can fill only what is both a graph input and an initializer. The runtime
 makes the products of rank 0 zeros, so that without an adapter every bit is as before.
@@ -138,9 +138,10 @@ def thaw(graph: bytes, shape: Shape) -> Network:
         array = _stored(stored, name)
         if array is None or array.shape != tuple(value.shape):
             raise ValueError(f"the graph holds no {name} of shape {tuple(value.shape)}")
-        weights[name] = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+        weights[name] = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
     network.load_state_dict(weights)
-    return network.eval()
+    network.eval()
+    return network
 
 
 def _stored(stored: Mapping[str, Array], name: str) -> Array | None:

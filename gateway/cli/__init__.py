@@ -34,6 +34,10 @@ for group in (models, codec, firmware, devices):
     app.add_typer(group, name=group.info.name)
 
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
+Adapter = Annotated[
+    str,
+    typer.Option("--adapter", help="Judge with this adapter: its name when installed, or a file."),
+]
 Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas between.")]
 
 
@@ -244,6 +248,7 @@ def backtest(
     time: TimeColumn = None,
     columns: Columns = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture (PNG).")] = None,
+    adapter: Adapter = "",
     config: ConfigFile = None,
 ) -> None:
     """Judge recorded series as the daemon would have, sample by sample."""
@@ -259,6 +264,7 @@ def backtest(
             time=time,
             columns=_names(columns),
             plot=plot,
+            adapter=adapter,
             config=settings.inference,
             alert_of=EngineIds(settings),
         )
@@ -273,6 +279,7 @@ def forecast(
     out: Annotated[Path, typer.Option(help="Where to write the quantiles (CSV).")],
     time: TimeColumn = None,
     columns: Columns = None,
+    adapter: Adapter = "",
     config: ConfigFile = None,
 ) -> None:
     """Forecast recorded series beyond their end."""
@@ -286,6 +293,7 @@ def forecast(
             out,
             time=time,
             columns=_names(columns),
+            adapter=adapter,
             config=load(config).inference,
         )
     )

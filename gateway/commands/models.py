@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.commands import models_adapters
 from gateway.config import load
 from gateway.errors import PackError
 from gateway.inference import BUILTIN, active, load_model, read_pack
+from gateway.inference.adapter import is_adapter
 from gateway.inference.proof import milliseconds
 
 
 def list_packs(config_path: Path | None, *, as_json: bool) -> int:
-    """Print the built-in pack, the installed and the configured one; the one in use is marked.
+    """Print the built-in pack, the installed and the configured one, and adapters, marked `+`.
+
+    The pack in use is marked `*`.
 
     One that cannot be read is listed with what is wrong.
     """
@@ -22,17 +26,23 @@ def list_packs(config_path: Path | None, *, as_json: bool) -> int:
     kept = sorted(config.packs.glob("*.zip")) if config.packs.is_dir() else []
     chosen = [Path(config.pack)] if config.pack else []
     rows = [_row(path, active=path == used) for path in dict.fromkeys([BUILTIN, *kept, *chosen])]
+    adapters = models_adapters.rows(config)
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps([*rows, *adapters]))
     else:
         for row in rows:
             print("{mark} {name} {version}  {bytes} bytes  {path}{trouble}".format(**row))
+        for row in adapters:
+            print("+ {name} for {serves}  {bytes} bytes  {path}{trouble}".format(**row))
     return 0
 
 
 def verify(file: Path | None, config_path: Path | None, *, as_json: bool) -> int:
     """Check one pack from its bytes to its speed; a failure raises PackError with the remedy."""
-    path = file or active(load(config_path).inference)
+    config = load(config_path).inference
+    path = file or active(config)
+    if is_adapter(path):
+        return models_adapters.verify(path, config, as_json=as_json)
     report = verify_pack(path)
     if as_json:
         print(json.dumps(report))

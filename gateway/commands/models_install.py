@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gateway.commands import models_adapters
 from gateway.config import InferenceConfig, load
 from gateway.errors import PackError
 from gateway.inference import Model, active
+from gateway.inference.adapter import is_adapter
 from gateway.inference.installed import roll_back, stage, switch
+from gateway.inference.installed_adapters import installed
 from gateway.inference.pack import BUILTIN, Pack, open_model, read_pack
 from gateway.inference.proof import fast_enough, milliseconds
 from gateway.inference.session import INPUTS
@@ -43,6 +46,8 @@ def install(
 
     """
     config = load(config_path).inference
+    if is_adapter(file):
+        return models_adapters.install(file, config, unsigned=unsigned, as_json=as_json)
     _switchable(config)
     pack = read_pack(file, None if unsigned else config.trusted_keys)
     model = open_model(pack)
@@ -117,7 +122,9 @@ def doctor(file: Path | None, config_path: Path | None, *, as_json: bool = False
     config = load(config_path).inference
     path = file or active(config)
     trusted = None if path == BUILTIN else config.trusted_keys
-    checks = list(examine(path, trusted))
+    checks = [] if is_adapter(path) else list(examine(path, trusted))
+    for adapter in (path,) if is_adapter(path) else () if file else installed(config):
+        checks += _examined(adapter, config)
     if as_json:
         print(json.dumps([{"check": c.name, "ok": c.ok, "said": c.said, "remedy": c.remedy}
                           for c in checks]))  # fmt: skip
@@ -153,6 +160,15 @@ def examine(path: Path, trusted: tuple[str, ...] | None) -> Iterator[Check]:
     if first.ok:
         yield _check("signature", signed)
         yield _check("works here", right)
+
+
+def _examined(adapter: Path, config: InferenceConfig) -> Iterator[Check]:
+    """Yield the checks of an adapter; where it is not whole, there is no other."""
+    for name, work in models_adapters.steps(adapter, config):
+        check = _check(name, work)
+        yield check
+        if not check.ok and name.endswith("whole"):
+            return
 
 
 def _check(name: str, work: Callable[[], str]) -> Check:

@@ -10,7 +10,7 @@ import numpy as np
 from gateway.errors import PackError
 from gateway.inference.adapter import Adapter
 from gateway.inference.model import Model, Outputs, Stack, run_all
-from gateway.types import DeviceInfo, DevEui
+from gateway.types import DevEui, DeviceInfo
 
 ModelOf = Callable[[DevEui], Model]
 SITE_TAG = "site"

@@ -195,9 +195,7 @@ def check(found: Parameters, wanted: Mapping[str, tuple[object, ...]]) -> None:
                 TRAIN_AGAIN,
             )
         if not np.isfinite(array).all():
-            raise PackError(
-                "nan_weights", f"{name} holds values that are no numbers.", TRAIN_AGAIN
-            )
+            raise PackError("nan_weights", f"{name} holds values that are no numbers.", TRAIN_AGAIN)
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[object, ...]) -> bool:

@@ -10,6 +10,9 @@ from gateway.types import QUANTILES
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LEAST_GAIN = 0.005
+"""An adapter that gains less is not worth having: as much comes and goes by chance."""
+
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -153,6 +156,21 @@ class Comparison(Part):
     def gain(self) -> float:
         """How much less the adapter loses: 0.05 is five per cent."""
         return 1.0 - self.adapter.pinball / self.base.pinball
+
+    def complaint(self) -> str:
+        """Say why the adapter is not better than its base, "" where it is.
+
+        It must lose noticeably less, and must not alarm much more often for it.
+        """
+        figures = (
+            f"pinball loss {self.adapter.pinball:.4f} (base {self.base.pinball:.4f}), alarm "
+            f"episodes {self.adapter.episodes} (base {self.base.episodes})"
+        )
+        if self.gain < LEAST_GAIN:
+            return f"its forecasts are not better: {figures}"
+        if self.adapter.episodes > self.base.episodes + 1 + self.base.episodes // 4:
+            return f"it raises more alarms: {figures}"
+        return ""
 
 
 class AdapterManifest(Contents):

@@ -73,7 +73,6 @@ class OnnxModel:
         nodes = [*self._session.get_inputs(), *self._session.get_outputs()]
         return {node.name: (tuple(node.shape), str(node.type)) for node in nodes}
 
-
     def pairs(self) -> dict[str, tuple[object, ...]]:
         """Return the shape of every input that an adapter can fill, its rank as a name."""
         return {

@@ -191,7 +191,8 @@ class ModelRule:
             id=alert_id(device.dev_eui, RULE, f"{group}|{lead}", first_s),
             dev_eui=device.dev_eui, rule=RULE, kind="", cause="", severity=Severity.INFO,
             title="", advice="", reason=(), first_seen_s=first_s,
-            last_seen_s=max(verdict.time_s for verdict in found), model=found[0].model or self._model,
+            last_seen_s=max(verdict.time_s for verdict in found),
+            model=found[0].model or self._model,
         )  # fmt: skip
         episode = _Episode(blank, group, tracks, first_s, blank.last_seen_s, now_s)
         episode.alert = _worded(device, episode)
