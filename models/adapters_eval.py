@@ -38,6 +38,7 @@ SETTLED_ON = (
 LONG = 8000
 """Samples that a site's channels must have: a month at five minutes."""
 
+MUST = -0.05
 SEEN_EACH = 1
 """Sites of each set that the base has seen."""
 
@@ -114,7 +115,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "clean_sites": len(clean),
         "change_mean": _mean([row.change for row in clean]),
         "change_kept_mean": _mean([row.change if row.kept else 0.0 for row in clean]),
-        "share_of_sites_with_5_percent": _mean([float(row.change <= -0.05) for row in every]),
+        "share_of_sites_with_5_percent": _mean([float(row.change <= MUST) for row in every]),
     }
 
 
