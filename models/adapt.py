@@ -38,7 +38,7 @@ from models.history import Windows
 from models.lora_graph import thaw
 from models.network import Network
 
-PARTIAL = (0.25, 0.5, 0.75, 1.0)
+PARTIAL = (0.5, 1.0)
 """How far to go from the base towards what was learned: less forgets less of what is general."""
 
 CLEAN, ODDS = 0.1, 0.02
@@ -58,9 +58,9 @@ class Recipe:
     peak_rate: float = 1e-3
     warmup: int = 30
     hide: float = 0.3
-    look_every: int = 50
-    pool: int = 6000
-    settled: int = 16
+    look_every: int = 60
+    pool: int = 5000
+    settled: int = 12
     held_back: int = 24
     seed: int = 1
 

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +113,12 @@ def run(
     return 0 if facts["written"] else 1
 
 
-def trainer() -> Path:
+def trainer(
+    source: Path = _SOURCE, found: Callable[[str], object] = importlib.util.find_spec
+) -> Path:
     """Return the Python that can train: this one, or the one that `models/train` has made.
+
+    `source` is the folder that should hold `models/`; `found` finds a package.
 
     Raises
     ------
@@ -122,21 +126,21 @@ def trainer() -> Path:
         There is none; it says what to do.
 
     """
-    if not (_SOURCE / "models" / "adapt.py").is_file():
+    if not (source / "models" / "adapt.py").is_file():
         raise GatewayError(
             "Training an adapter is a job for a laptop or a server with the source of the gateway; "
             "the installed package has no training code. There, in the source's folder, run: "
             "python -m pip install --editable '.[train]', then this command with --history FILE, "
             "or with the copy of the database that `lora-gateway backup` makes."
         )
-    if all(importlib.util.find_spec(package) for package in _NEEDED):
+    if all(found(package) for package in _NEEDED):
         return Path(sys.executable)
-    made = _SOURCE / ".train-venv" / "bin" / "python"
+    made = source / ".train-venv" / "bin" / "python"
     if made.is_file():
         return made
     raise GatewayError(
         "Training an adapter needs PyTorch, which is not installed here. On a laptop or a server "
-        f"(not on the gateway), in {_SOURCE}, run: python -m pip install --editable '.[train]'."
+        f"(not on the gateway), in {source}, run: python -m pip install --editable '.[train]'."
     )
 
 
@@ -238,6 +242,7 @@ where nothing is better, it ends with status 1 and the gateway stays as it is.
 set -eu
 ssh HOST lora-gateway backup /tmp/history.db
 scp HOST:/tmp/history.db history.db
+# where the gateway uses a pack of its own, copy it too and add [inference] with pack = its file
 printf '[store]\\npath = "history.db"\\n' > adapt.toml
 lora-gateway models adapt --history store --config adapt.toml {whom} --key KEY --out adapter.zip
 scp adapter.zip HOST:/tmp/adapter.zip
