@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from gateway.inference import BUILTIN, read_pack
 from gateway.inference.manifest import Serves
@@ -80,6 +81,7 @@ def sites(found: Sequence[Series]) -> dict[str, list[Series]]:
 
 def measure(folder: Path, pack: Path = BUILTIN, only: Sequence[str] = ()) -> Iterator[Row]:
     """Yield each site's figures; `only` those whose name holds one of these words."""
+    torch.set_num_threads(1)  # one core is what is stated
     base = read_pack(pack)
     model = open_model(base)
     for source, channels in sites(data.load(folder)).items():
