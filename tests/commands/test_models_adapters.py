@@ -92,11 +92,8 @@ def test_an_adapter_nobody_trusted_signed_needs_the_word_unsigned(
 
 
 @pytest.mark.parametrize(
-    ("ours", "reason"),
-    [
-        ({"pinball": 1.0, "episodes": 3}, "not_better"),
-        ({"pinball": 0.9, "episodes": 9}, "not_better"),
-    ],
+    "ours",
+    [{"pinball": 1.0, "episodes": 3}, {"pinball": 0.9, "episodes": 9}],
     ids=["forecasts no better", "more alarms"],
 )
 def test_an_adapter_that_is_not_better_than_its_base_is_refused(
