@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from gateway import speech
 from gateway.agronomy import sunrise_of
@@ -36,7 +37,8 @@ from gateway.devices import DeviceBook
 from gateway.errors import BadInput, CommandRefused, PackError, StoreError
 from gateway.explanation import Explainer
 from gateway.handling import Handling
-from gateway.inference import Detector, candidates, load_model
+from gateway.inference import Detector, candidates, load_model, read_pack
+from gateway.inference.installed_adapters import adaptation, installed
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
 from gateway.probation import Probation
@@ -306,5 +308,21 @@ def _detector(
             telemetry.trouble("model_pack_unusable", error)
             trouble = trouble or f"The model pack {path.name} cannot be used: {error}"
         else:
-            return detector, detector.model.name, trouble
+            # A pack on trial is watched as it is: an adapter's windows would pass by the watch.
+            adapted = "" if watched else _adapt(detector, path, config, telemetry)
+            return detector, detector.model.name, trouble or adapted
     return None, "", trouble
+
+
+def _adapt(detector: Detector, path: Path, config: Config, telemetry: Telemetry) -> str:
+    """Put the installed adapters beside the model; return what is wrong with the first bad one."""
+    troubles: list[str] = []
+
+    def tell(error: PackError) -> None:
+        telemetry.trouble("adapter_unusable", error)
+        troubles.append(f"An adapter cannot be used: {error}")
+
+    if installed(config.inference) or config.inference.adapters:
+        golden = read_pack(path).golden
+        detector.adaptation = adaptation(detector.model, golden, config.inference, tell)
+    return troubles[0] if troubles else ""

@@ -581,6 +581,8 @@ class Stages:
         samples: list[Window | Warming] = []
         for item in pending:
             self._recollection.restore(item.device)
+            if self._detector is not None:
+                self._detector.adaptation.meet(item.device.info)
             begin = len(samples)
             samples.extend(self._samples(item))
             item.samples = slice(begin, len(samples))

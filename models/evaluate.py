@@ -8,6 +8,7 @@ standard error, the figures to standard output.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import json
 import sys
@@ -36,6 +37,7 @@ MUST: Mapping[str, str] = {
     "realised_over_nominal_episodes": "0.5 to 2 on 90 % of channels, aim 0.8 to 1.25",
     "hit_rate_at_1": ">= 0.9, aim 0.98",
     "int8_against_fp32": "< 0.01, aim 0.002",
+    "adapter_against_base": "<= -0.05, aim -0.15",
     "ms_batch_1": "<= 1.5, aim 0.4",
     "ms_per_window_batch_64": "<= 1, aim 0.3",
 }
@@ -139,6 +141,16 @@ def speed(model: OnnxModel, pack: Pack) -> dict[str, float]:
     return out
 
 
+def adapters(path: Path, folder: Path) -> dict[str, Any]:
+    """Return what a site's adapter gains over the base; empty where PyTorch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        say("  adapters need PyTorch, which is not here: left out")
+        return {"sites": [], "change_mean": None}
+    from models import adapters_eval  # noqa: PLC0415 - only this part needs PyTorch
+
+    return adapters_eval.summary(list(adapters_eval.measure(folder, path)))
+
+
 def headline(figures: Mapping[str, Any]) -> dict[str, float | None]:
     """Return one number per line of the project's table."""
     detected = figures["detection"]["sets"]
@@ -163,6 +175,7 @@ def headline(figures: Mapping[str, Any]) -> dict[str, float | None]:
         ],
         "hit_rate_at_1": figures["faults"]["blame"]["hit_rate_at_1"],
         "int8_against_fp32": worst,
+        "adapter_against_base": figures["adapters"]["change_mean"],
         **figures["speed"],
     }
 
@@ -176,6 +189,7 @@ def everything(path: Path, folder: Path, part: str) -> dict[str, Any]:
         "quantization": lambda: quantization(pack),
         "forecast": lambda: forecast(model, found, part),
         "faults": lambda: faults(model, found, part, config),
+        "adapters": lambda: adapters(path, folder),
         "detection": lambda: detect(model, folder, part, config),
     }
     figures: dict[str, Any] = {"model": pack.identity, "part": part}

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import torch
 
+from models.lora_graph import add_pairs, name_weights
 from models.network import Network
 
 INPUTS = ("values", "mask", "clock")
@@ -20,7 +21,8 @@ def export(network: Network, path: Path) -> None:
     """Write the network as fp32 ONNX: opset 18, symbolic batch `B`, weights inside the file.
 
     The name, shape and type of every input and output are stated in the graph; notes of the
-    exporter (source lines, module paths) are taken out.
+    exporter (source lines, module paths) are taken out. Beside the linear layers stand low-rank
+    pairs for adapters, of rank 0 unless an adapter fills them.
     """
     network = network.eval()
     example = (
@@ -44,8 +46,9 @@ def export(network: Network, path: Path) -> None:
         )
     if program is None:
         raise RuntimeError("the exporter returned no program")
-    model = program.model_proto
-    onnx.save(tidy(model), path, save_as_external_data=False)
+    model = name_weights(tidy(program.model_proto), network)
+    model = add_pairs(model, network.shape.layers)
+    onnx.save(model, path, save_as_external_data=False)
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:

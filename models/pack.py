@@ -24,6 +24,7 @@ import onnx
 from models import batches, data, forecasts, quantize, train
 from models.config import CONFIGS, Config, Shape
 from models.export import INPUTS, OPSET, OUTPUTS, export
+from models.lora_graph import windows_of
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -100,7 +101,7 @@ def with_outputs(model: Path, inputs: Arrays) -> dict[str, npt.NDArray[np.float3
 
 def described(model: Path, shape: Shape) -> dict[str, Any]:
     """Return names, shapes and types of the model's inputs and outputs, and its sizes."""
-    graph = onnx.load(model).graph
+    loaded = onnx.load(model)
 
     def side(values: Any) -> dict[str, Any]:  # noqa: ANN401 - a protobuf container
         return {
@@ -111,7 +112,7 @@ def described(model: Path, shape: Shape) -> dict[str, Any]:
             for value in values
         }
 
-    inputs, outputs = side(graph.input), side(graph.output)
+    inputs, outputs = side(windows_of(loaded)), side(loaded.graph.output)
     if tuple(inputs) != INPUTS or tuple(outputs) != OUTPUTS:
         raise ValueError(f"{model} has inputs {list(inputs)} and outputs {list(outputs)}")
     return {

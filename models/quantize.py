@@ -108,13 +108,13 @@ def quantize_static(
     """Return a copy whose `nodes` are int8 with fixed activation ranges."""
     rewrite = Rewrite(model)
     for node in nodes:
-        x, name = node.input[0], node.output[0]
-        weights, scales = round_weights(rewrite.take(node.input[1]))
+        x, name, of = node.input[0], node.output[0], node.input[1]
+        weights, scales = round_weights(rewrite.take(of))
         at = ranges[x]
         scale = rewrite.constant(f"{x}.scale", np.array(at.scale, np.float32))
         zero = rewrite.constant(f"{x}.zero", np.array(at.zero, np.uint8))
-        w = rewrite.constant(f"{name}.w", weights)
-        w_scale = rewrite.constant(f"{name}.w_scale", scales)
+        w = rewrite.constant(f"{of}.int8", weights)
+        w_scale = rewrite.constant(f"{of}.scale", scales)
         w_zero = rewrite.constant(f"{name}.w_zero", np.zeros(len(scales), np.int8))
         steps = [
             helper.make_node("QuantizeLinear", [x, scale, zero], [f"{name}.q"]),
@@ -135,10 +135,10 @@ def quantize_token(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> o
     middle = rewrite.constant("token.middle", np.array(128, np.float32))
     zero = rewrite.constant("token.zero", np.array(128, np.uint8))
     for node in nodes:
-        x, name = node.input[0], node.output[0]
-        weights, scales = round_weights(rewrite.take(node.input[1]))
-        w = rewrite.constant(f"{name}.w", weights)
-        w_scale = rewrite.constant(f"{name}.w_scale", scales)
+        x, name, of = node.input[0], node.output[0], node.input[1]
+        weights, scales = round_weights(rewrite.take(of))
+        w = rewrite.constant(f"{of}.int8", weights)
+        w_scale = rewrite.constant(f"{of}.scale", scales)
         n = [f"{name}.{part}" for part in "abcdefghij"]
         steps = [
             helper.make_node("Abs", [x], [n[0]]),

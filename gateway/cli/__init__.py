@@ -37,6 +37,10 @@ for group in (models, codec, firmware, devices, alerts, rules, automation):
     app.add_typer(group, name=group.info.name)
 
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Name of the time column.")]
+Adapter = Annotated[
+    str,
+    typer.Option("--adapter", help="Judge with this adapter: its name when installed, or a file."),
+]
 Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas between.")]
 
 
@@ -302,6 +306,7 @@ def backtest(
         bool, typer.Option("--store", help="With --rules: try them on the gateway's own history.")
     ] = False,
     days: Annotated[int, typer.Option(min=1, max=3650, help="Of the store, the last days.")] = 30,
+    adapter: Adapter = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -332,6 +337,7 @@ def backtest(
             time=time,
             columns=_names(columns),
             plot=plot,
+            adapter=adapter,
             config=settings.inference,
             alert_of=EngineIds(settings),
         )
@@ -346,6 +352,7 @@ def forecast(
     out: Annotated[Path, typer.Option(help="Where to write the quantiles (CSV).")],
     time: TimeColumn = None,
     columns: Columns = None,
+    adapter: Adapter = "",
     config: ConfigFile = None,
 ) -> None:
     """Forecast recorded series beyond their end."""
@@ -359,6 +366,7 @@ def forecast(
             out,
             time=time,
             columns=_names(columns),
+            adapter=adapter,
             config=load(config).inference,
         )
     )

@@ -18,11 +18,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from gateway.commands.models_adapters import model_for
 from gateway.commands.parallel import THREADS, ParallelModel
 from gateway.commands.series import Judged, Table, Warn, read_table, to_stderr
 from gateway.config import InferenceConfig
 from gateway.errors import GatewayError
-from gateway.inference import Detector, Model, active, load_model
+from gateway.inference import Detector, Model
 from gateway.types import Channel, DevEui, Status, Verdict, Warming, Window
 from gateway.windows import WindowBank
 
@@ -67,10 +68,13 @@ def run(
     plot: Path | None = None,
     config: InferenceConfig | None = None,
     model: Model | None = None,
+    adapter: str = "",
     alert_of: AlertOf | None = None,
     warn: Warn = to_stderr,
 ) -> int:
     """Judge `file` and write `out`; return the exit status 0.
+
+    `adapter` names an installed adapter or a file to judge with.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def run(
     settings = config if config is not None else InferenceConfig()
     table = read_table(file, time, columns, warn)
     with ThreadPoolExecutor(THREADS) as pool:
-        detector = Detector(ParallelModel(model or load_model(active(settings)), pool), settings)
+        detector = Detector(ParallelModel(model or model_for(adapter, settings), pool), settings)
         judged = judge(table, detector, settings, alert_of or RunIds())
     write(table, judged, out)
     if plot is not None:

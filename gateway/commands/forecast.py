@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gateway.commands.models_adapters import model_for
 from gateway.commands.series import Table, Warn, read_table, to_stderr
 from gateway.config import InferenceConfig
 from gateway.errors import ConfigError, GatewayError
-from gateway.inference import Model, active, forecast, load_model
+from gateway.inference import Model, forecast
 from gateway.types import QUANTILES, Channel, DevEui, Forecast, Window
 from gateway.windows import WindowBank
 
@@ -31,9 +32,12 @@ def run(
     columns: Sequence[str] = (),
     config: InferenceConfig | None = None,
     model: Model | None = None,
+    adapter: str = "",
     warn: Warn = to_stderr,
 ) -> int:
     """Forecast `horizon` steps of every column on its own learned step; return the exit status 0.
+
+    `adapter` names an installed adapter or a file to judge with.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def run(
     settings = config if config is not None else InferenceConfig()
     table = read_table(file, time, columns, warn)
     windows = _windows(table, columns, warn)
-    loaded = model or load_model(active(settings), threads=2)
+    loaded = model or model_for(adapter, settings, threads=2)
     write([forecast(loaded, window, horizon) for window in windows], out)
     return 0
 

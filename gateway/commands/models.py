@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.commands import models_adapters
 from gateway.config import InferenceConfig, load
 from gateway.errors import PackError
 from gateway.inference import active, load_model, read_pack, trial
+from gateway.inference.adapter import is_adapter
 from gateway.inference.proof import milliseconds
 from gateway.inference.sizes import SHIPPED, Choice, settle
 from gateway.inference.trial import Record
@@ -17,7 +19,9 @@ from gateway.speech import say
 
 
 def list_packs(config_path: Path | None, *, as_json: bool) -> int:
-    """Print the packs that ship, the installed and the configured one; the one in use is marked.
+    """Print the packs that ship, the installed and the configured one, and adapters, marked `+`.
+
+    The pack in use is marked `*`.
 
     One that cannot be read is listed with what is wrong; below stands why this one is in use, and
     what became of packs on trial.
@@ -29,14 +33,17 @@ def list_packs(config_path: Path | None, *, as_json: bool) -> int:
     chosen = [] if config.pack in {"", *SHIPPED} else [Path(config.pack)]
     paths = dict.fromkeys([*SHIPPED.values(), *kept, *chosen])
     rows = [_row(path, active=path == used, record=record) for path in paths]
+    adapters = models_adapters.rows(config)
     why = _why(config, used, choice)
     if as_json:
         for row in rows:
             row["why"] = why if row["active"] else ""
-        print(json.dumps(rows))
+        print(json.dumps([*rows, *adapters]))
         return 0
     for row in rows:
         print("{mark} {name} {version}  {bytes} bytes  {path}{trouble}{trial}".format(**row))
+    for row in adapters:
+        print("+ {name} for {serves}  {bytes} bytes  {path}{trouble}".format(**row))
     print(why)
     return 0
 
@@ -51,7 +58,10 @@ def _why(config: InferenceConfig, used: Path, choice: Choice) -> str:
 
 def verify(file: Path | None, config_path: Path | None, *, as_json: bool) -> int:
     """Check one pack from its bytes to its speed; a failure raises PackError with the remedy."""
-    path = file or active(load(config_path).inference)
+    config = load(config_path).inference
+    path = file or active(config)
+    if is_adapter(path):
+        return models_adapters.verify(path, config, as_json=as_json)
     report = verify_pack(path)
     if as_json:
         print(json.dumps(report))

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.commands import models_adapters
 from gateway.commands.models_canary import canary
 from gateway.commands.models_fetch import fetched
 from gateway.config import InferenceConfig, load
 from gateway.errors import PackError
 from gateway.inference import active, trial
+from gateway.inference.adapter import is_adapter
 from gateway.inference.installed import refusal, roll_back, stage, switch
+from gateway.inference.installed_adapters import installed
 from gateway.inference.pack import Pack, open_model, read_pack
 from gateway.inference.proof import fast_enough, milliseconds
 from gateway.inference.sizes import SHIPPED, settle
@@ -48,8 +51,10 @@ def install(
     """
     whole = load(config_path)
     config = whole.inference
-    _switchable(config)
     with fetched(str(source), config.packs, sha256) as file:
+        if is_adapter(file):
+            return models_adapters.install(file, config, unsigned=unsigned, as_json=as_json)
+        _switchable(config)
         pack = read_pack(file, None if unsigned else config.trusted_keys)
         model = open_model(pack)
         spent_ms = milliseconds(model, pack.golden)
@@ -116,7 +121,10 @@ def doctor(file: Path | None, config_path: Path | None, *, as_json: bool = False
     config = load(config_path).inference
     path = file or active(config)
     trusted = None if path in SHIPPED.values() else config.trusted_keys
-    checks = [*examine(path, trusted), *([] if file else [_choice(config)])]
+    checks = [] if is_adapter(path) else list(examine(path, trusted))
+    for adapter in (path,) if is_adapter(path) else () if file else installed(config):
+        checks += _examined(adapter, config)
+    checks += [] if file else [_choice(config)]
     if as_json:
         print(json.dumps([{"check": c.name, "ok": c.ok, "said": c.said, "remedy": c.remedy}
                           for c in checks]))  # fmt: skip
@@ -158,6 +166,15 @@ def _choice(config: InferenceConfig) -> Check:
     """Say which of the packs that ship is for this machine; no fault either way."""
     choice = settle(config.packs)
     return Check(f"size for this machine: {choice.size}", ok=True, said=choice.why)
+
+
+def _examined(adapter: Path, config: InferenceConfig) -> Iterator[Check]:
+    """Yield the checks of an adapter; where it is not whole, there is no other."""
+    for name, work in models_adapters.steps(adapter, config):
+        check = _check(name, work)
+        yield check
+        if not check.ok and name.endswith("whole"):
+            return
 
 
 def _check(name: str, work: Callable[[], str]) -> Check:

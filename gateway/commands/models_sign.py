@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.errors import PackError
 from gateway.inference import signing
+from gateway.inference.adapter import is_adapter, read_adapter
 from gateway.inference.pack import MANIFEST, SIGNATURE, read_pack
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -41,8 +42,8 @@ def keygen(out: Path) -> int:
 
 
 def sign(file: Path, key: Path) -> int:
-    """Put a signature into a pack that is whole."""
-    read_pack(file)
+    """Put a signature into a pack or an adapter that is whole."""
+    _whole(file)
     with zipfile.ZipFile(file) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     files[SIGNATURE] = signing.sign(files[MANIFEST], _private(key))
@@ -85,6 +86,13 @@ def pack(folder: Path, out: Path, key: Path | None) -> int:
     return 0
 
 
+def _whole(file: Path) -> None:
+    if is_adapter(file):
+        read_adapter(file)
+    else:
+        read_pack(file)
+
+
 def _private(key: Path) -> bytes:
     try:
         private = base64.b64decode(key.read_bytes().strip(), validate=True)
@@ -108,7 +116,7 @@ def _write(file: Path, files: Mapping[str, bytes]) -> None:
     part = file.with_name(f".{file.name}.part")
     try:
         part.write_bytes(buffer.getvalue())
-        read_pack(part)
+        _whole(part)
         part.replace(file)
     except OSError as error:
         raise PackError(

@@ -18,7 +18,9 @@ class InferenceConfig(Section):
     `pack` is a file, `small` or `tiny` for one that ships with the gateway, or "": the one that
     `models install` put into `packs`, else of the two that ship the one for this machine. A pack
     that was installed is on trial for `trial_hours` (0: not at all). `trusted_keys` are the
-    Ed25519 keys (base64) whose packs may be installed.
+    Ed25519 keys (base64) whose packs may be installed. `adapters` says for a DevEUI, a profile or a
+    site which installed adapter serves it, "" for none; what is not named there is served by the
+    adapter that was trained for it.
     `false_alarm_p` is the fused p-value below which one sample is abnormal; an alert needs
     `persistence` abnormal samples among the newest `persistence_of`. With `episodes_per_week`, how
     many false episodes the whole site may raise in a week, `false_alarm_p` is found from it.
@@ -34,6 +36,7 @@ class InferenceConfig(Section):
     false_alarm_p: Probability = 0.0002
     persistence: Annotated[int, Field(ge=1, le=100)] = 3
     persistence_of: Annotated[int, Field(ge=1, le=100)] = 5
+    adapters: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _k_of_n(self) -> InferenceConfig:

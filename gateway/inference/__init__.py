@@ -1,5 +1,6 @@
 """Windows to verdicts and forecasts: model packs, the ONNX session, heads, calibration."""
 
+from gateway.inference.adaptation import Adaptation
 from gateway.inference.detector import HISTORY, Detector
 from gateway.inference.forecaster import forecast
 from gateway.inference.installed import active, candidates
@@ -10,6 +11,7 @@ from gateway.inference.pack import BUILTIN, Pack, load_model, read_pack
 __all__ = [
     "BUILTIN",
     "HISTORY",
+    "Adaptation",
     "Detector",
     "Model",
     "Outputs",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gateway.config import InferenceConfig
+from gateway.inference.adaptation import Adaptation, run_each
 from gateway.inference.budget import bound
 from gateway.inference.calibration import LENGTH, REFRESH
 from gateway.inference.habit import describe
@@ -20,7 +21,7 @@ from gateway.inference.heads import (
     shapes,
     surprise,
 )
-from gateway.inference.model import Model, Outputs, Stack, run_all, stack
+from gateway.inference.model import Model, Outputs, Stack, stack
 from gateway.inference.patterns import Look
 from gateway.inference.track import Pending, Track
 from gateway.types import QUANTILES, Channel, DevEui, Status, Verdict, Warming, Window
@@ -40,10 +41,13 @@ class Detector:
     multiplied by. Where it is below 1, one wild sample alone is not anomalous either.
     """
 
-    def __init__(self, model: Model, config: InferenceConfig) -> None:
+    def __init__(
+        self, model: Model, config: InferenceConfig, adaptation: Adaptation | None = None
+    ) -> None:
         self.model = model
         self.config = config
         self.factors: Mapping[tuple[DevEui, Channel], float] = {}
+        self.adaptation = adaptation or Adaptation(model)
         self._tracks: dict[DevEui, dict[Channel, Track]] = {}
 
     def judge(self, samples: Sequence[Window | Warming]) -> list[Verdict]:
@@ -77,6 +81,7 @@ class Detector:
     def forget(self, dev_eui: DevEui) -> None:
         """Drop every channel of a device."""
         self._tracks.pop(dev_eui, None)
+        self.adaptation.forget(dev_eui)
 
     def _bound(self) -> float:
         """Return below what a p-value is abnormal, with as many channels as are known."""
@@ -95,8 +100,10 @@ class Detector:
         tracks = [self._track(window) for window in windows]
         resumed = [track for track in {id(t): t for t in tracks}.values() if track.restored]
         waiting = [track.restored for track in resumed if track.restored is not None]
-        stacked = stack([*waiting, *windows])
-        outputs = run_all(self.model, stacked)
+        everything = [*waiting, *windows]
+        stacked = stack(everything)
+        model_of = self.adaptation.model_of
+        outputs = run_each([model_of(window.dev_eui) for window in everything], stacked)
         for at, track in enumerate(resumed):
             track.pending = _pending(waiting[at], stacked, outputs, at)
             track.restored = None
@@ -136,6 +143,7 @@ class Detector:
                 heads=judgement.heads,
                 pattern=judgement.pattern if anomalous else "",
                 forecast=made[at].forecast(window),
+                model=self.adaptation.model_of(window.dev_eui).name,
             )
 
 

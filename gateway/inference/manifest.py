@@ -8,6 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.types import QUANTILES
 
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LEAST_GAIN = 0.005
+"""An adapter that gains less is not worth having: as much comes and goes by chance."""
+
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -20,7 +25,7 @@ class Part(BaseModel):
 class FileEntry(Part):
     """How a file of the pack must look."""
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
 
 
@@ -79,17 +84,101 @@ class Needs(Part):
     machines: list[Annotated[str, Field(max_length=32)]] = []
 
 
-class Manifest(Part):
-    """The whole file."""
+class Contents(Part):
+    """What every file that can be installed says of itself; `files` holds all but the manifest."""
 
     format: Literal[1]
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
-    version: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Name
     created: str
-    licence: str
     files: dict[str, FileEntry]
+
+
+class Manifest(Contents):
+    """The manifest of a model pack."""
+
+    kind: Literal["model"] = "model"
+    version: Annotated[str, Field(min_length=1, max_length=64)]
+    licence: str
     model: ModelEntry
     needs: Needs
     quantization: str
     training: dict[str, Any]
     metrics: dict[str, Any]
+
+
+class Base(Part):
+    """The model that an adapter belongs to; `sha256` is of its graph."""
+
+    name: Name
+    version: str
+    sha256: Sha256
+
+
+class Serves(Part):
+    """Whom an adapter is for: the devices of these profiles, these devices, these sites.
+
+    A device's site is its tag `site`, else the name of its application.
+    """
+
+    profiles: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
+    devices: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")], ...] = ()
+    sites: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """Return (what, name) of each, for comparing with another's."""
+        return (
+            *(("profile", name) for name in self.profiles),
+            *(("device", name) for name in self.devices),
+            *(("site", name) for name in self.sites),
+        )
+
+
+class HeldBack(Part):
+    """One model's figures on the end of the history, which no training had read.
+
+    `pinball` is the quantile loss in units of the seasonal-naive error, the mean over channels;
+    `episodes` counts alarm episodes.
+    """
+
+    pinball: Annotated[float, Field(gt=0)]
+    episodes: Annotated[int, Field(ge=0)]
+
+
+class Comparison(Part):
+    """The base and the adapter side by side, and on how much they were compared."""
+
+    base: HeldBack
+    adapter: HeldBack
+    windows: Count
+    channels: Count
+
+    @property
+    def gain(self) -> float:
+        """How much less the adapter loses: 0.05 is five per cent."""
+        return 1.0 - self.adapter.pinball / self.base.pinball
+
+    def complaint(self) -> str:
+        """Say why the adapter is not better than its base, "" where it is.
+
+        It must lose noticeably less, and must not alarm much more often for it.
+        """
+        figures = (
+            f"pinball loss {self.adapter.pinball:.4f} (base {self.base.pinball:.4f}), alarm "
+            f"episodes {self.adapter.episodes} (base {self.base.episodes})"
+        )
+        if self.gain < LEAST_GAIN:
+            return f"its forecasts are not better: {figures}"
+        if self.adapter.episodes > self.base.episodes + 1 + self.base.episodes // 4:
+            return f"it raises more alarms: {figures}"
+        return ""
+
+
+class AdapterManifest(Contents):
+    """The manifest of an adapter's file."""
+
+    kind: Literal["adapter"]
+    base: Base
+    serves: Serves
+    rank: Annotated[int, Field(ge=1, le=256)]
+    training: dict[str, Any]
+    metrics: Comparison

@@ -80,6 +80,10 @@ class Stack:
         """Return the rows from `first` on."""
         return Stack(*(getattr(self, column.name)[first:] for column in fields(self)))
 
+    def rows(self, at: npt.NDArray[np.intp]) -> Stack:
+        """Return the rows of these numbers."""
+        return Stack(*(getattr(self, column.name)[at] for column in fields(self)))
+
 
 def stack(windows: Sequence[Window]) -> Stack:
     """Stack windows of one context length; the newest slot of each is observed."""

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 
 from gateway.errors import PackError
 from gateway.inference.fitness import fits, fits_graph
-from gateway.inference.manifest import Manifest
+from gateway.inference.manifest import Contents, Manifest
 from gateway.inference.proof import prove
 from gateway.inference.session import INPUTS, OUTPUTS, OnnxModel
 
@@ -42,6 +43,8 @@ _ZIP_BEGINS, _ZIP_ENDS, _ZIP_TAIL = b"PK\x03\x04", b"PK\x05\x06", 65557
 _GET_AGAIN = "Get the file again, or keep the pack that is installed."
 _NO_PACK = "Is it a model pack? `lora-gateway models pack` makes one of a folder."
 _BUILD_AGAIN = "Build the pack again with `models/`."
+
+AnyManifest = TypeVar("AnyManifest", bound=Contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,32 @@ def read_pack(path: Path, trusted: Sequence[str] | None = None) -> Pack:
         `signing.check`, `fitness.fits` and `fitness.fits_graph` raise.
 
     """
+    manifest, files, signer = unpack(path, Manifest, trusted)
+    for name in (MODEL, GOLDEN):
+        if name not in files:
+            raise PackError("missing_file", f"The pack lists no {name}.", _BUILD_AGAIN)
+    fits(manifest)
+    fits_graph(files[MODEL])
+    return Pack(path, manifest, files[MODEL], _golden(files[GOLDEN]), signer)
+
+
+def unpack(
+    path: Path, kind: type[AnyManifest], trusted: Sequence[str] | None = None
+) -> tuple[AnyManifest, dict[str, bytes], str]:
+    """Return what a pack or an adapter's file holds: its manifest, files by name, and signer.
+
+    Raises
+    ------
+    PackError
+        As `read_pack`, up to `damaged`.
+
+    """
     content = _content(path)
     signer = ""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _bounded(archive)
-            manifest = _manifest(archive)
+            manifest = _manifest(archive, kind)
             if trusted is not None:
                 from gateway.inference import signing  # noqa: PLC0415 - 6 MB the daemon needs not
 
@@ -121,12 +144,7 @@ def read_pack(path: Path, trusted: Sequence[str] | None = None) -> Pack:
         raise PackError(
             "not_a_zip", f"{path} is not a readable zip file: {error}.", _GET_AGAIN
         ) from error
-    for name in (MODEL, GOLDEN):
-        if name not in files:
-            raise PackError("missing_file", f"The pack lists no {name}.", _BUILD_AGAIN)
-    fits(manifest)
-    fits_graph(files[MODEL])
-    return Pack(path, manifest, files[MODEL], _golden(files[GOLDEN]), signer)
+    return manifest, files, signer
 
 
 def _signature(archive: zipfile.ZipFile) -> bytes | None:
@@ -176,7 +194,7 @@ def _bounded(archive: zipfile.ZipFile) -> None:
         raise PackError("unsafe_member", "The pack holds two files of one name.", _BUILD_AGAIN)
 
 
-def _manifest(archive: zipfile.ZipFile) -> Manifest:
+def _manifest(archive: zipfile.ZipFile, kind: type[AnyManifest]) -> AnyManifest:
     try:
         member = archive.getinfo(MANIFEST)
     except KeyError:
@@ -188,7 +206,7 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
     if member.file_size > _MANIFEST_BYTES:
         raise PackError("too_large", f"{MANIFEST} is over 1 MB.", _BUILD_AGAIN)
     try:
-        return Manifest.model_validate(json.loads(archive.read(member)))
+        return kind.model_validate(json.loads(archive.read(member)))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -199,7 +217,7 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         raise PackError("bad_manifest", f"{MANIFEST} is not JSON: {error}.", _GET_AGAIN) from error
 
 
-def _member(archive: zipfile.ZipFile, manifest: Manifest, name: str) -> bytes:
+def _member(archive: zipfile.ZipFile, manifest: Contents, name: str) -> bytes:
     entry = manifest.files[name]
     try:
         stored = archive.getinfo(name)
@@ -225,4 +243,4 @@ def _golden(content: bytes) -> dict[str, npt.NDArray[np.float32]]:
     return golden
 
 
-__all__ = ["BUILTIN", "Pack", "load_model", "open_model", "prove", "read_pack"]
+__all__ = ["BUILTIN", "Pack", "load_model", "open_model", "prove", "read_pack", "unpack"]

@@ -11,7 +11,7 @@ import numpy as np
 from gateway.errors import PackError
 from gateway.inference.fitness import BUILD_AGAIN
 from gateway.inference.manifest import Manifest
-from gateway.inference.model import Outputs
+from gateway.inference.model import Model, Outputs
 from gateway.inference.session import INPUTS, OUTPUTS, OnnxModel, first_line
 from gateway.types import FloatArray
 
@@ -38,6 +38,18 @@ def prove(model: OnnxModel, manifest: Manifest, golden: Mapping[str, FloatArray]
         raise PackError(
             "not_runnable", f"The model loads but does not run: {first_line(error)}.", BUILD_AGAIN
         ) from error
+    prove_outputs(outputs, golden)
+
+
+def prove_outputs(outputs: Outputs, golden: Mapping[str, FloatArray]) -> None:
+    """Hold outputs against the golden ones.
+
+    Raises
+    ------
+    PackError
+        `nan_output`, `golden_differs`.
+
+    """
     for name in OUTPUTS:
         if not np.isfinite(np.asarray(getattr(outputs, name))).all():
             raise PackError(
@@ -84,7 +96,7 @@ def _worst(outputs: Outputs, golden: Mapping[str, FloatArray], name: str) -> flo
     return float((np.abs(got - expected) / allowed).max())
 
 
-def milliseconds(model: OnnxModel, golden: Mapping[str, FloatArray]) -> float:
+def milliseconds(model: Model, golden: Mapping[str, FloatArray]) -> float:
     """Return the median processor time of one window alone, after a first run.
 
     The processor's time, not the wall's: a busy machine is no slow model.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,7 @@ class OnnxModel:
         self.name = name
         self.context = context
         self.horizon = horizon
+        self.sha256 = hashlib.sha256(graph).hexdigest()
         try:
             self._session: Any = ort.InferenceSession(
                 graph, options(threads), providers=["CPUExecutionProvider"]
@@ -47,8 +50,18 @@ class OnnxModel:
 
     def run(self, values: FloatArray, mask: FloatArray, clock: FloatArray) -> Outputs:
         """Judge a batch; see `Model`."""
+        return self.run_with(None, values, mask, clock)
+
+    def run_with(
+        self,
+        options: Any,  # noqa: ANN401 - the runtime has no types
+        values: FloatArray,
+        mask: FloatArray,
+        clock: FloatArray,
+    ) -> Outputs:
+        """Judge a batch under the runtime's `options`, which may hold an adapter."""
         fed = dict(zip(INPUTS, (values, mask, clock), strict=True))
-        quantiles, reconstruction, embedding = self._session.run(list(OUTPUTS), fed)
+        quantiles, reconstruction, embedding = self._session.run(list(OUTPUTS), fed, options)
         return Outputs(
             np.asarray(quantiles, np.float32),
             np.asarray(reconstruction, np.float32),
@@ -59,6 +72,33 @@ class OnnxModel:
         """Return the shape and type of every input and output by name."""
         nodes = [*self._session.get_inputs(), *self._session.get_outputs()]
         return {node.name: (tuple(node.shape), str(node.type)) for node in nodes}
+
+    def pairs(self) -> dict[str, tuple[object, ...]]:
+        """Return the shape of every input that an adapter can fill, its rank as a name."""
+        return {
+            node.name: tuple(node.shape) for node in self._session.get_overridable_initializers()
+        }
+
+
+class AdaptedModel:
+    """`Model`: a loaded one with an adapter beside its weights, which are shared.
+
+    `parameters` is the file of a `.onnx_adapter`; it may be removed afterwards.
+    """
+
+    def __init__(self, base: OnnxModel, name: str, parameters: Path) -> None:
+        self.name = f"{base.name}+{name}"
+        self.context = base.context
+        self.horizon = base.horizon
+        self._base = base
+        self._adapter: Any = ort.LoraAdapter()  # the options hold no reference of their own
+        self._adapter.Load(str(parameters))
+        self._options: Any = ort.RunOptions()
+        self._options.add_active_adapter(self._adapter)
+
+    def run(self, values: FloatArray, mask: FloatArray, clock: FloatArray) -> Outputs:
+        """Judge a batch; see `Model`."""
+        return self._base.run_with(self._options, values, mask, clock)
 
 
 def options(threads: int) -> Any:  # noqa: ANN401 - the runtime has no types

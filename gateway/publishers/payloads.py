@@ -107,11 +107,17 @@ def anomaly(
 
     `sensitivity` is below 1 for channels that false alarms made less sensitive.
     """
-    channels = {verdict.channel: _verdict(verdict) for verdict in verdicts}
+    newest = list(verdicts)
+    channels = {verdict.channel: _verdict(verdict) for verdict in newest}
     for channel, left in (sensitivity or {}).items():
         if channel in channels:
             channels[channel]["sensitivity"] = values.number(left)
-    return {"time": values.rfc3339(time_s), "active": active, "channels": channels}
+    return {
+        "time": values.rfc3339(time_s),
+        "active": active,
+        "model": next((verdict.model for verdict in newest if verdict.model), None),
+        "channels": channels,
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Json]:

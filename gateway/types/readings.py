@@ -107,7 +107,8 @@ class Verdict:
     rises with abnormality and, unlike `p_value`, does not get used to it; `heads` holds each
     head's own raw nonconformity, so that calibration can be rebuilt from the store.
     `pattern` names the shape of what is wrong (`spike`, `stuck`, `drift`, `noise`, `level`,
-    `rise`, `fall`) when status is ANOMALOUS.
+    `rise`, `fall`) when status is ANOMALOUS. `model` is who judged, an adapter included; the store
+    does not keep it.
     """
 
     dev_eui: DevEui
@@ -121,3 +122,4 @@ class Verdict:
     heads: Mapping[str, float] = field(default_factory=dict)
     pattern: str = ""
     forecast: Forecast | None = None
+    model: str = ""

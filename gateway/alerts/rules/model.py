@@ -203,7 +203,8 @@ class ModelRule:
             id=alert_id(device.dev_eui, RULE, f"{group}|{lead}", first_s),
             dev_eui=device.dev_eui, rule=RULE, kind="", cause="", severity=Severity.INFO,
             title="", advice="", reason=(), first_seen_s=first_s,
-            last_seen_s=max(verdict.time_s for verdict in found), model=self.model_name,
+            last_seen_s=max(verdict.time_s for verdict in found),
+            model=found[0].model or self.model_name,
         )  # fmt: skip
         episode = _Episode(blank, group, tracks, first_s, blank.last_seen_s, now_s)
         worded = _worded(device, episode)
