@@ -22,7 +22,7 @@ from itertools import takewhile
 from typing import Any
 
 from gateway import __version__
-from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered, simulated
+from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
@@ -136,20 +136,7 @@ class Daemon:
         self._started_s = assembly.clock.now_s()
         self._to_send: asyncio.Queue[Downlink | Multicast] = asyncio.Queue()
         self._bulletin = Bulletin(
-            config,
-            devices=assembly.stages.devices,
-            alerts=assembly.alerts,
-            downlinks=assembly.downlinks,
-            explainer=assembly.explainer,
-            equipment=assembly.equipment,
-            programs=assembly.programs,
-            groups=assembly.groups,
-            now_s=assembly.clock.now_s,
-            version=__version__,
-            info=self._info,
-            health=self._health,
-            rules=lambda: assembly.stages.rulebook.listed(assembly.clock.now_s()),
-            simulate=partial(simulated, assembly),
+            assembly, version=__version__, info=self._info, health=self._health
         )
         self._trials: asyncio.Queue[tuple[Question, Trial]] = asyncio.Queue(TRIALS_WAITING)
         self._ending = False

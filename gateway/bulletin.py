@@ -12,17 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from gateway.alerts import AlertEngine
-from gateway.alerts.equipment import Equipment
 from gateway.alerts.life import DIGEST
-from gateway.config import Config
-from gateway.control import PROGRAM_VERBS, VERBS, DownlinkTracker, Groups, Programs
-from gateway.devices import Device, DeviceBook
+from gateway.assembly import Assembly, simulated
+from gateway.control import PROGRAM_VERBS, VERBS
+from gateway.devices import Device
 from gateway.errors import BadInput, CommandRefused
-from gateway.explanation import Explainer
 from gateway.outcome import Outcome, Reply
 from gateway.publishers import Discovery, Topics, messages, payloads
-from gateway.requests import Question
+from gateway.requests import CHART, Question
 from gateway.rulebook import TOPIC
 from gateway.rulebook import VERBS as VERBS_ABOUT_RULES
 from gateway.speech import say
@@ -51,36 +48,26 @@ class Bulletin:
 
     def __init__(
         self,
-        config: Config,
+        assembly: Assembly,
         *,
-        devices: DeviceBook,
-        alerts: AlertEngine,
-        downlinks: DownlinkTracker,
-        explainer: Explainer,
-        equipment: Equipment,
-        programs: Programs,
-        groups: Groups,
-        now_s: Callable[[], float],
         version: str,
         info: Callable[[], Mapping[str, Json]],
         health: Callable[[], Mapping[str, Json]],
-        rules: Callable[[], Mapping[str, Json]],
-        simulate: Callable[[Mapping[str, Json]], Json],
     ) -> None:
+        config = assembly.config
+        self._assembly = assembly
         self._config = config
         self._topics = Topics(config.mqtt.base)
-        self._devices = devices
-        self._alerts = alerts
-        self._downlinks = downlinks
-        self._explainer = explainer
-        self._equipment = equipment
-        self._programs = programs
-        self._groups = groups
-        self._now_s = now_s
+        self._devices = assembly.stages.devices
+        self._alerts = assembly.alerts
+        self._downlinks = assembly.downlinks
+        self._explainer = assembly.explainer
+        self._equipment = assembly.equipment
+        self._programs = assembly.programs
+        self._groups = assembly.groups
+        self._now_s = assembly.clock.now_s
         self._info = info
         self._health = health
-        self._rules = rules
-        self._simulate = simulate
         self._forecast_s: dict[DevEui, float] = {}
         self._discovery = Discovery(self._topics, config.mqtt.home_assistant_prefix, version)
 
@@ -146,7 +133,9 @@ class Bulletin:
         yield messages.bridge_info(self._topics, self._info())
         yield self.health()
         yield self._list()
-        yield messages.bridge_rules(self._topics, self._rules())
+        yield messages.bridge_rules(
+            self._topics, self._assembly.stages.rulebook.listed(self._now_s())
+        )
         yield from self._announcements()
         for device in list(self._devices):
             online = self._alerts.available(device.info.dev_eui)
@@ -312,10 +301,10 @@ class Bulletin:
             "info": lambda: dict(self._info()),
             "health": lambda: dict(self._health()),
             "devices": lambda: payloads.bridge_devices(map(_entry, self._devices)),
-            "alert/chart": lambda: self._chart(question.body.get("id")),
+            CHART: lambda: self._chart(question.body.get("id")),
             "health/devices": lambda: self._conditions(now_s),
             "program/list": self._list_programs,
-            "program/simulate": lambda: self._simulate(question.body),
+            "program/simulate": lambda: simulated(self._assembly, question.body),
         }
         answer = answers.get(question.verb)
         orders = sorted(VERBS | PROGRAM_VERBS)

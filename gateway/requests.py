@@ -45,6 +45,9 @@ from gateway.network import APPLICATION as RADIO_APPLICATION
 from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json, Scalar
 
 SOURCE = "operator"
+CHART = "alert/chart"
+"""The one question about alerts that changes nothing and is answered from the store."""
+
 ABOUT_ALERTS = "alert/"
 MAX_REQUEST_BYTES = 65536
 SET_LEVELS = (3, 4)
@@ -184,7 +187,8 @@ class Requests:
             if question.verb == "downlink":
                 return self._asked(question, info_of, now_s)
             ordered = question.verb in VERBS | PROGRAM_VERBS
-            ordered = ordered or question.verb.startswith(ABOUT_ALERTS)
+            about_alerts = question.verb.startswith(ABOUT_ALERTS) and question.verb != CHART
+            ordered = ordered or about_alerts
             return Ordered(question) if ordered else question
         raise BadInput("unknown_topic", delivery.topic)
 

@@ -31,7 +31,17 @@ from gateway.alerts.written import RULE_PREFIX, Place, WrittenRules
 from gateway.alerts.written.calendar import zone_of
 from gateway.config import Config
 from gateway.errors import BadInput, ConfigError
-from gateway.types import Alert, AlertEvent, DevEui, DeviceInfo, Json, Reading, Uplink, Verdict
+from gateway.types import (
+    Alert,
+    AlertEvent,
+    DevEui,
+    DeviceInfo,
+    EventType,
+    Json,
+    Reading,
+    Uplink,
+    Verdict,
+)
 
 _LINK_RULES = frozenset({LINK_RULE, LINK_SITE_RULE})
 _RESERVED = frozenset({CODEC_RULE, MODEL_RULE, SILENCE_RULE, SITE_RULE}) | _LINK_RULES
@@ -132,8 +142,12 @@ class AlertEngine:
         self._model.model_name = model_name
 
     def pass_on(self, events: list[AlertEvent], now_s: float) -> list[AlertEvent]:
-        """Return what comes for people of events that `written` gave when it was asked itself."""
-        return self._told(self._causes.take(events, now_s), now_s)
+        """Return what comes for people of events that `written` gave when it was asked itself.
+
+        A rule that ended an alert then was switched off: it is not waited for.
+        """
+        gone = {event.alert.rule for event in events if event.event_type is EventType.END}
+        return self._told(self._causes.take(events, now_s), now_s) + self.life.let_go(gone)
 
     def recall_written(
         self, device: DeviceInfo, readings: Sequence[Reading], received_s: float

@@ -19,7 +19,7 @@ GATEWAY = "lora-gateway"
 
 QUESTIONS = (
     "info", "health", "health/devices", "devices",
-    "alert/list", "alert/show", "alert/adjustments", "alert/digest",
+    "alert/list", "alert/show", "alert/chart", "alert/adjustments", "alert/digest",
     "rule/list", "rule/get", "rule/test", "program/list", "program/simulate",
 )  # fmt: skip
 RULE_CHANGES = ("add", "remove", "enable", "disable")

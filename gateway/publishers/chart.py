@@ -148,7 +148,8 @@ def _within(expected: Floats, observed: Floats) -> Floats:
 def _panel(panel: Panel, zone: tzinfo) -> Iterator[str]:
     yield f'<text x="{_LEFT}" y="{_TOP - 12}">{escape(_short(panel.title, 60))}</text>'
     if not len(panel.times_s):
-        yield f'<text class="dim" x="{_LEFT}" y="{_TOP + 40}">{escape(say("No data."))}</text>'
+        nothing = escape(say("No data."))
+        yield f'<text class="dim" x="{_LEFT}" y="{_TOP + 40}">{nothing}</text>'
         return
     yield from _legend()
     scale, shown = _Scale.of(panel), thinned(panel)
@@ -175,12 +176,13 @@ def _panel(panel: Panel, zone: tzinfo) -> Iterator[str]:
 
 def _legend() -> Iterator[str]:
     x, y = WIDTH - _RIGHT - 330, _TOP - 16
+    observed, expected, abnormal = say("observed"), say("expected (98 %)"), say("abnormal")
     yield f'<path class="line" d="M{x} {y}h18"/>'
-    yield f'<text class="dim" x="{x + 24}" y="{y + 4}">{escape(say("observed"))}</text>'
+    yield f'<text class="dim" x="{x + 24}" y="{y + 4}">{escape(observed)}</text>'
     yield f'<rect class="band" x="{x + 100}" y="{y - 6}" width="18" height="12"/>'
-    yield f'<text class="dim" x="{x + 124}" y="{y + 4}">{escape(say("expected (98 %)"))}</text>'
+    yield f'<text class="dim" x="{x + 124}" y="{y + 4}">{escape(expected)}</text>'
     yield f'<circle class="bad" cx="{x + 246}" cy="{y}" r="3"/>'
-    yield f'<text class="dim" x="{x + 256}" y="{y + 4}">{escape(say("abnormal"))}</text>'
+    yield f'<text class="dim" x="{x + 256}" y="{y + 4}">{escape(abnormal)}</text>'
 
 
 def _values_axis(scale: _Scale, unit: str) -> Iterator[str]:

@@ -44,8 +44,8 @@ def nan() -> OnnxFile:
 
 
 def slow() -> OnnxFile:
-    """Return a graph that multiplies two matrices of 1,400 rows for every call."""
-    size = tensor("size", np.array([1400, 1400], np.int64))
+    """Return a graph that multiplies two matrices of 3,000 rows for every call."""
+    size = tensor("size", np.array([3000, 3000], np.int64))
     work = [
         node("ReduceSum", ["values"], "sum", keepdims=0),
         node("Expand", ["sum", "size"], "matrix"),

@@ -81,11 +81,11 @@ class Ears:
         self._said: list[tuple[str, bytes]] = []
 
     def hear(self, part: str, text: bytes, within_s: float = 10.0) -> bytes:
-        """Return the first message on a topic with `part` in it that holds a text."""
+        """Return the first message on a topic with `part` in it, `$` its end, that holds a text."""
         deadline_s = time.monotonic() + within_s
         while True:
             for topic, payload in self._said:
-                if part in topic and text in payload:
+                if part in f"{topic}$" and text in payload:
                     return payload
             left_s = deadline_s - time.monotonic()
             assert left_s > 0, f"nothing on {part} holds {text!r}"
@@ -117,13 +117,13 @@ def test_a_rule_lives_from_its_trial_to_its_end(
     retained = json.loads(listener.hear("bridge/rules", b'"hot"'))
     jsonschema.validate(retained, schema("bridge_rules"))
     listener.client.publish(*up(PROBE, 9, time.time(), {"TempC_SHT": 35.5}))
-    alert = json.loads(listener.hear("/alert", b"Probe is hot: 35.5"))
+    alert = json.loads(listener.hear("/alert$", b"Probe is hot: 35.5"))
     assert alert["event_type"] in {"new", "update"}
     assert b"rule:hot" in listener.hear(f"device/{VALVE}/command/", b"rule:hot")
     listener.hear("/command/down", b"AA==")
     assert rules.run(config, "disable", name="hot", by="anna") == 0
     assert "off hot (mqtt)" in capsys.readouterr().out
-    listener.hear("/alert", b'"end"')
+    listener.hear("/alert$", b'"end"')
     assert rules.run(config, "remove", name="of-the-file", by="anna") == 1
     assert "stands in a settings file" in capsys.readouterr().out
     assert rules.run(config, "remove", name="hot", by="anna") == 0

@@ -44,11 +44,7 @@ async def asked(gateway: Bench, verb: str, **body: Json) -> tuple[Outcome, Any, 
 
 
 def bulletin(gateway: Bench) -> Bulletin:
-    part = gateway.assembly
-    return Bulletin(
-        part.config, devices=part.stages.devices, alerts=part.alerts, downlinks=part.downlinks,
-        version="1", info=dict, health=dict,
-    )  # fmt: skip
+    return Bulletin(gateway.assembly, version="1", info=dict, health=dict)
 
 
 def said(messages: list[Message]) -> dict[str, Any]:

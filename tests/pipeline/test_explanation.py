@@ -51,11 +51,7 @@ async def alarmed(bench: Bench) -> AlertEvent:
 
 
 async def ask(bench: Bench, body: dict[str, object]) -> dict[str, object]:
-    bulletin = Bulletin(
-        bench.assembly.config, devices=bench.assembly.stages.devices, alerts=bench.assembly.alerts,
-        downlinks=bench.assembly.downlinks, explainer=bench.assembly.explainer, version="0",
-        info=dict, health=dict,
-    )  # fmt: skip
+    bulletin = Bulletin(bench.assembly, version="0", info=dict, health=dict)
     topic = "lora-gateway/bridge/request/alert/chart"
     outcome = await bench.ask(topic, json.dumps(body).encode())
     told = bulletin.live(outcome)

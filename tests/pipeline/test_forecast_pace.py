@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from gateways import bench, settings
 
-from gateway.alerts.equipment import Equipment
-from gateway.alerts.life import Life
 from gateway.bulletin import FORECAST_STEPS, Bulletin
-from gateway.config import Config
-from gateway.devices import Device, DeviceBook
+from gateway.devices import Device
 from gateway.outcome import Outcome
-from gateway.store import Store
 from gateway.types import QUANTILES, Channel, DevEui, DeviceInfo, Forecast, Status, Verdict
 
 EUI = DevEui("a840410000000001")
 STEP_S = 900.0
-
-
-class NoAlerts:
-    """Nothing is wrong."""
-
-    life = Life(Config().alerts)
-
-    def open(self) -> list[object]:
-        return []
 
 
 def device_at(end_s: float, channel: str = "soil.moisture") -> Device:
@@ -41,19 +29,9 @@ def told(bulletin: Bulletin, device: Device) -> int:
 
 
 async def test_a_forecast_is_told_again_only_when_steps_have_passed() -> None:
-    store = Store.open(None, Config().store)
-    bulletin = Bulletin(
-        Config(),
-        devices=DeviceBook(Config(), store),
-        alerts=NoAlerts(),  # type: ignore[arg-type]
-        downlinks=NoAlerts(),  # type: ignore[arg-type]
-        equipment=Equipment(),
-        version="1",
-        info=dict,
-        health=dict,
-        rules=dict,
-    )
-    counts = [told(bulletin, device_at(STEP_S * step)) for step in range(2 * FORECAST_STEPS + 1)]
-    assert counts == [1, *[0] * (FORECAST_STEPS - 1)] * 2 + [1]
-    assert told(bulletin, device_at(STEP_S * 100, "radio.rssi")) == 0
-    await store.close()
+    async with bench(settings()) as gateway:
+        bulletin = Bulletin(gateway.assembly, version="1", info=dict, health=dict)
+        steps = range(2 * FORECAST_STEPS + 1)
+        counts = [told(bulletin, device_at(STEP_S * step)) for step in steps]
+        assert counts == [1, *[0] * (FORECAST_STEPS - 1)] * 2 + [1]
+        assert told(bulletin, device_at(STEP_S * 100, "radio.rssi")) == 0

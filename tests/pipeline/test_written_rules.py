@@ -254,7 +254,7 @@ async def test_an_alert_sends_its_command_once_through_controls_checks(tmp_path:
         assert (sent.command, sent.by, sent.duration_s) == ("open", "rule:hot", 300)
         assert [one.state.value for one in outcome.downlinks] == ["accepted", "held"]
         assert outcome.alerts[-1].alert.advice == "The command open was given."
-        assert alerts(outcome) == [("new", "rule:hot"), ("update", "rule:hot")]
+        assert alerts(outcome) == [("new", "rule:hot")]
         assert (await probe.warm(33, 1900)).dispatch == []
         assert verify(gateway.store.audit()).fault is None
     async with bench(config, tmp_path / "gateway.db", start_s=NOW_S + 2000) as gateway:
@@ -330,7 +330,7 @@ async def test_what_was_heard_before_a_restart_moves_nothing(tmp_path: Path) -> 
         await gateway.hear(up(VALVE, 1, NOW_S, {"v": "open"}))
     async with bench(config, tmp_path / "gateway.db", start_s=NOW_S + 100) as gateway:
         outcome = await gateway.wait(1200)
-        assert [event.event_type for event in outcome.alerts] == [EventType.NEW, EventType.UPDATE]
+        assert [event.event_type for event in outcome.alerts] == [EventType.NEW]
         assert outcome.dispatch == []
         assert "before the gateway was restarted" in outcome.alerts[-1].alert.advice
 

@@ -16,7 +16,7 @@ alerts (`Alert.care`), and for adjustments and the newest digest in `changes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.alerts.book import alert_id
@@ -116,6 +116,11 @@ class Life:
         """End what still waits of a device whose rules have let go of it."""
         gone = [alert for alert in self.open() if alert.dev_eui == dev_eui]
         return [step for one in gone for step in self._finish(replace(one, end_s=ended_s(one)))]
+
+    def let_go(self, rules: Collection[str]) -> list[AlertEvent]:
+        """End what waits to be really over of rules that were switched off."""
+        waiting = [one for one in self.open() if one.rule in rules and is_settling(one)]
+        return [step for one in waiting for step in self._finish(replace(one, end_s=ended_s(one)))]
 
     def _follow(self, event: AlertEvent, now_s: float) -> list[AlertEvent]:
         alert = event.alert
