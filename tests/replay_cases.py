@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from chirpstack_events import up
 
 from gateway.commands.recording import Relived
 from gateway.config import load
-from gateway.types import Alert, Delivery, EventType, Severity
+from gateway.types import Alert, AlertEvent, Delivery, Severity
 
 CASES = Path(__file__).parent / "replay"
 RADIO = frozenset({"rssi", "snr"})
@@ -22,40 +22,62 @@ DECODED_S = 0.3
 """How long the network server takes from the air to the broker."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
-    """One alert as it began, with the hour of the case in which it was told."""
+    """One alert: as it was told last, with all it was ever told with.
+
+    `hour` is when it was told first, `loud_hour` when first as more than info.
+    """
 
     hour: float
     alert: Alert
+    kinds: set[str]
+    devices: set[str]
+    loud_hour: float | None = None
+
+    def take(self, hour: float, alert: Alert) -> None:
+        """Take a further step of its life."""
+        self.alert = alert
+        self.kinds.add(alert.kind)
+        self.devices |= {alert.dev_eui, *alert.peers}
+        if self.loud_hour is None and alert.severity is not Severity.INFO:
+            self.loud_hour = hour
 
     def __str__(self) -> str:
         """Return what a person needs to look into it."""
         said = self.alert
-        return f"{self.hour:.1f} h {said.kind}/{said.cause}: {said.title} ({said.rule})"
+        return f"{self.hour:.1f} h {'/'.join(sorted(self.kinds))} ({said.cause}): {said.title}"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Alerts that must be told (`after_h` to `before_h`), or may be (`allow`)."""
+    """Alerts that must be told (`after_h` to `before_h`), or may be (`allow`).
+
+    With `all`, every one of `devices` must be named, by one alert or by several.
+    """
 
     kinds: frozenset[str]
     causes: frozenset[str]
     at_most: int
     devices: frozenset[str] = frozenset()
+    all: bool = False
     after_h: float = 0.0
     before_h: float = float("inf")
 
     def fits(self, told: Told) -> bool:
         """Say whether an alert is one of these."""
-        alert = told.alert
-        who = {alert.dev_eui, *alert.peers}
         return (
-            alert.kind in self.kinds
-            and alert.cause in self.causes
-            and (not self.devices or bool(who & self.devices))
-            and self.after_h <= told.hour <= self.before_h
+            not told.kinds.isdisjoint(self.kinds)
+            and told.alert.cause in self.causes
+            and (not self.devices or not told.devices.isdisjoint(self.devices))
+            and self.after_h <= (told.loud_hour or told.hour)
+            and told.hour <= self.before_h
         )
+
+    def is_met(self, told: Sequence[Told]) -> bool:
+        """Say whether these alerts are all that must be told."""
+        named = set().union(*(one.devices for one in told))
+        return bool(told) and (not self.all or self.devices <= named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +133,7 @@ class Case:
         return topic, json.dumps(event).encode()
 
     async def told(self) -> list[Told]:
-        """Live through the case; return every alert that was told, info left out."""
+        """Live through the case; return every alert that was told."""
         async with Relived(load(self.folder / "settings.toml")) as gateway:
             last_s = self.start_s
             for item in self.deliveries():
@@ -119,22 +141,25 @@ class Case:
                 last_s = item.received_s
             await gateway.finish()
             await gateway.wait_until(last_s + 300.0)
-            return [
-                Told((now_s - self.start_s) / 3600.0, event.alert)
-                for now_s, event in gateway.alerts
-                if event.event_type is EventType.NEW and event.alert.severity is not Severity.INFO
-            ]
+            return self._lives(gateway.alerts)
 
-    def complaints(self, told: list[Told]) -> list[str]:
-        """Return what is missing, and what should not have been told."""
+    def _lives(self, steps: Sequence[tuple[float, AlertEvent]]) -> list[Told]:
+        lives: dict[str, Told] = {}
+        for now_s, event in steps:
+            alert, hour = event.alert, (now_s - self.start_s) / 3600.0
+            lives.setdefault(alert.id, Told(hour, alert, set(), set())).take(hour, alert)
+        return list(lives.values())
+
+    def complaints(self, told: Sequence[Told]) -> list[str]:
+        """Return what is missing, and what should not have been told; info may always be."""
         left, found = list(told), []
         for wanted in (*self.expect, *self.allow):
             fitting = [one for one in left if wanted.fits(one)]
-            if not fitting and wanted in self.expect:
-                found.append(f"missing: {sorted(wanted.kinds)} on {sorted(wanted.devices)}")
+            if wanted in self.expect and not wanted.is_met(fitting):
+                found.append(f"missing: {sorted(wanted.kinds)} of {sorted(wanted.devices)}")
             for one in fitting[: wanted.at_most]:
                 left.remove(one)
-        return found + [f"not expected: {one}" for one in left]
+        return found + [f"not expected: {one}" for one in left if one.loud_hour is not None]
 
 
 def cases() -> list[Case]:
@@ -148,6 +173,7 @@ def _wanted(body: Mapping[str, object], euis: Mapping[str, str]) -> Wanted:
         kinds=frozenset(body["kinds"]),  # type: ignore[arg-type]
         causes=frozenset(body["causes"]),  # type: ignore[arg-type]
         at_most=int(str(body.get("at_most", 1))),
+        all=bool(body.get("all", False)),
         devices=frozenset(euis[name] for name in devices),  # type: ignore[attr-defined]
         after_h=float(str(body.get("after_h", 0))),
         before_h=float(str(body.get("before_h", "inf"))),
