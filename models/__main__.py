@@ -18,11 +18,12 @@ def main() -> None:
     parser.add_argument("--config", choices=CONFIGS, default="small")
     parser.add_argument("--data", type=Path, help="folder of recordings; none: invented data only")
     parser.add_argument("--out", type=Path, default=Path("models/runs/small"))
+    parser.add_argument("--start", type=Path, help="a finished run whose weights to begin with")
     parser.add_argument("--version", default="1")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    train.run(CONFIGS[options.config], options.data, options.out)
+    train.run(CONFIGS[options.config], options.data, options.out, options.start)
     out = options.out / "base.zip"
     facts = pack.build(options.out, options.data, out, version=options.version, kind="static")
     print(json.dumps({"pack": str(out), "metrics": facts["metrics"]}, indent=1))

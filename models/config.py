@@ -78,5 +78,6 @@ CONFIGS = {
         Config("tiny", Shape(width=32, layers=1, hidden=64), 30, 16, synthetic=256, real=0),
         Config("quick", _SHAPE, 1_000, synthetic=8_000, real=8_000),
         Config("small", _SHAPE, 32_000),
+        Config("further", _SHAPE, 26_000, peak_rate=1e-3, real_share=0.7, seed=2, seconds=2700.0),
     )
 }
