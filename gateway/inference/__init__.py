@@ -4,11 +4,13 @@ from gateway.inference.detector import HISTORY, Detector
 from gateway.inference.forecaster import forecast
 from gateway.inference.installed import active, candidates
 from gateway.inference.model import Model, Outputs
+from gateway.inference.opinions import LONGEST_PAST
 from gateway.inference.pack import BUILTIN, Pack, load_model, read_pack
 
 __all__ = [
     "BUILTIN",
     "HISTORY",
+    "LONGEST_PAST",
     "Detector",
     "Model",
     "Outputs",
