@@ -49,7 +49,6 @@ def say(what: str) -> None:
 
 def forecast(model: OnnxModel, found: Sequence[Series], part: str) -> dict[str, Any]:
     """Return relative errors and coverage by set, over the environmental ones, and by series."""
-
     answer = forecasts.as_users_see(model)
     made = forecasts.trials(found, PARTS[part])
     rows = {trial.name: (trial.group, forecasts.judge(answer, trial)) for trial in made}
@@ -95,10 +94,11 @@ def faults(
 ) -> dict[str, Any]:
     """Return what became of injected faults, of waterings, and whom the score blamed."""
     cases = injected.trials(found, part)
+    told = injected.tell(model, cases, config)
     return {
-        **injected.found_and_false(model, cases, config),
+        **injected.found_and_false(told),
         "watering": injected.watering(model, config),
-        "blame": injected.blamed(model, cases, config),
+        "blame": injected.blamed(told),
         "budget": injected.budget(model, cases, config),
     }
 

@@ -122,6 +122,7 @@ def manifest(
 ) -> dict[str, Any]:
     """Return the manifest but for its metrics."""
     training = {key: record[key] for key in ("config", "seed", "data", "commit", "seconds")}
+    training |= {key: record[key] for key in ("start", "blend") if key in record}
     return {
         "format": FORMAT,
         "name": "base",

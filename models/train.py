@@ -111,7 +111,7 @@ def train(
     torch.manual_seed(config.seed)
     network = Network(config.shape).train()
     if start is not None:
-        begin_with(network, torch.load(start / "weights.pt", weights_only=True))
+        begin_with(network, weights(start))
     network.fast = config.fast
     steady = copy.deepcopy(network)
     levels = torch.tensor(config.shape.quantiles)
@@ -140,10 +140,10 @@ def train(
     return steady.eval(), history, time.perf_counter() - began
 
 
-def begin_with(network: Network, weights: Mapping[str, Tensor]) -> None:
+def begin_with(network: Network, given: Mapping[str, Tensor]) -> None:
     """Take over the weights that fit by name and shape; the rest stay as drawn."""
     own = network.state_dict()
-    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
     network.load_state_dict({**own, **fitting})
 
 
@@ -173,19 +173,25 @@ def save(network: Network, record: dict[str, Any], out: Path) -> None:
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
+def weights(run: Path) -> dict[str, Tensor]:
+    """Return a finished run's weights."""
+    loaded: dict[str, Tensor] = torch.load(run / "weights.pt", weights_only=True)
+    return loaded
+
+
 def load(out: Path) -> tuple[Network, dict[str, Any]]:
     """Return the trained network, ready for use, and its record."""
     record: dict[str, Any] = json.loads((out / "training.json").read_text())
     network = Network(CONFIGS[record["config"]["name"]].shape)
-    network.load_state_dict(torch.load(out / "weights.pt", weights_only=True))
+    network.load_state_dict(weights(out))
     return network.eval(), record
 
 
 def ancestor(start: Path) -> dict[str, Any]:
     """Return what is recorded of the run whose weights are begun with: its own record, and them."""
     record: dict[str, Any] = json.loads((start / "training.json").read_text())
-    weights = hashlib.sha256((start / "weights.pt").read_bytes()).hexdigest()
-    return {"weights": weights, **{key: record[key] for key in record if key != "history"}}
+    digest = hashlib.sha256((start / "weights.pt").read_bytes()).hexdigest()
+    return {"weights": digest, **{key: record[key] for key in record if key != "history"}}
 
 
 def run(

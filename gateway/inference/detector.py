@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gateway.config import InferenceConfig
-from gateway.inference.budget import bound
+from gateway.inference.budget import Terms, terms
 from gateway.inference.calibration import LENGTH, REFRESH
 from gateway.inference.habit import describe
 from gateway.inference.heads import (
@@ -20,13 +20,15 @@ from gateway.inference.heads import (
     shapes,
     surprise,
 )
-from gateway.inference.model import Model, Outputs, Stack, run_all, stack
+from gateway.inference.model import DAY_S, Model, Outputs, Stack, run_all, stack
 from gateway.inference.patterns import Look
 from gateway.inference.track import Pending, Track
 from gateway.types import QUANTILES, Channel, DevEui, Status, Verdict, Warming, Window
 
 HISTORY = LENGTH + 2 * REFRESH
 """How many of a channel's newest verdicts `restore` needs to be as before a restart."""
+_DAYS = 3
+"""So many days make a usual one."""
 
 
 class Detector:
@@ -65,21 +67,21 @@ class Detector:
         """
         track = Track.begin(self.config)
         track.restored = window
-        abnormal = self._bound()
+        agreed = self._terms()
         for verdict in history:
-            track.replay(verdict, abnormal)
+            track.replay(verdict, agreed)
         self._tracks.setdefault(dev_eui, {})[channel] = track
 
     def forget(self, dev_eui: DevEui) -> None:
         """Drop every channel of a device."""
         self._tracks.pop(dev_eui, None)
 
-    def _bound(self) -> float:
-        """Return below what a p-value is abnormal, with as many channels as are known."""
+    def _terms(self) -> Terms:
+        """Return what is abnormal, with as many channels as are known."""
         if not self.config.episodes_per_week:
-            return bound(self.config, 0.0)
+            return terms(self.config, 0.0)
         steps = [t.step_s for tracks in self._tracks.values() for t in tracks.values()]
-        return bound(self.config, sum(1.0 / step_s for step_s in steps if step_s > 0.0))
+        return terms(self.config, sum(1.0 / step_s for step_s in steps if step_s > 0.0))
 
     def _track(self, window: Window) -> Track:
         channels = self._tracks.setdefault(window.dev_eui, {})
@@ -114,16 +116,16 @@ class Detector:
         surprises = surprise(observed, expected, shape.grain)
         rows = nonconformities(stacked, outputs, shape, surprises).tolist()
         looks, days = _looks(shape, stacked, surprises), describe(stacked)
-        abnormal = self._bound()
+        agreed = self._terms()
         for at, window in enumerate(windows):
-            judgement = tracks[at].take(window, rows[at], looks[at], days[at], abnormal)
+            judgement = tracks[at].take(window, rows[at], looks[at], days[at], agreed)
             yield Verdict(
                 dev_eui=window.dev_eui,
                 channel=window.channel,
                 time_s=window.end_s,
                 observed=window.observed,
                 status=Status.ANOMALOUS if judgement.anomalous else Status.OK,
-                expected=_expected(expected[at]),
+                expected=_expected(expected[at], window, anomalous=judgement.anomalous),
                 score=judgement.score + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
@@ -141,9 +143,33 @@ def _pending(window: Window, stacked: Stack, outputs: Outputs, at: int) -> Pendi
     return Pending(window.end_s, window.step_s, float(stacked.base[at]), quantiles)
 
 
-def _expected(quantiles: Floats) -> tuple[float, float, float] | None:
+def _expected(
+    quantiles: Floats, window: Window, *, anomalous: bool
+) -> tuple[float, float, float] | None:
+    """Return what the sample is told to differ from.
+
+    What is called anomalous for its slow course may lie within the forecast made one step before.
+    Then what is usual at this time of day is told, or nothing where that is no contrast either.
+    """
     low, middle, high = quantiles[[LOWER, MIDDLE, UPPER]].tolist()
-    return (low, middle, high) if np.isfinite(low + high) else None
+    if not np.isfinite(low + high):
+        return None
+    if anomalous and low <= window.observed <= high:
+        return _usual(window)
+    return low, middle, high
+
+
+def _usual(window: Window) -> tuple[float, float, float] | None:
+    """Return least, middle and largest value at this time on earlier days, if that is a contrast.
+
+    None with fewer than three such days, and where the newest value lies between the two.
+    """
+    day = max(round(DAY_S / window.step_s), 1)
+    slots = np.arange(len(window.values) - 1 - day, -1, -day)
+    then = window.values[slots][window.mask[slots] > 0]
+    if then.size < _DAYS or then.min() <= window.observed <= then.max():
+        return None
+    return float(then.min()), float(np.median(then)), float(then.max())
 
 
 def _looks(shape: Shape, stacked: Stack, surprises: Floats) -> list[Look]:
@@ -155,5 +181,6 @@ def _looks(shape: Shape, stacked: Stack, surprises: Floats) -> list[Look]:
         (shape.slope / spread).tolist(),
         shape.run.tolist(),
         shape.eventful.tolist(),
+        shape.excursion.tolist(),
     )
     return [Look(*values) for values in zip(*columns, strict=True)]

@@ -115,7 +115,8 @@ def _errors(model: Model, course: Course, names: tuple[str, ...]) -> Floats | No
         known += int(there.sum())
     if not known or not off.any():
         return None
-    return off / off.mean() + _SMALLEST
+    errors: Floats = off / off.mean() + _SMALLEST
+    return errors
 
 
 def _opinions(course: Course, steps: int, ask: Ask, context: int) -> dict[str, Floats]:

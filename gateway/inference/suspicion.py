@@ -1,0 +1,50 @@
+"""What the model's odds for a fault come to when they are heard again and again.
+
+One sample's odds say little about a drift that has just begun; mildly suspicious for half a day
+says much. A running mean of the odds is turned into a p-value on the scale that the bounds are on:
+it was measured (*tune*, clean recordings) how often the mean exceeds a level, and a decade of the
+p-value is half a unit of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.inference.heads import MILLI, MISSING
+
+_SHARE = 0.12
+_LOWEST, _HIGHEST = -4.0, 5.0
+_BEGINNING = -3.0
+_LEVEL, _P_AT_LEVEL, _DECADES = 0.3, 2e-4, 2.0
+_SMALLEST = 1e-8
+_SURE, _OF = 2, 3
+_CERTAIN = 3.0 * MILLI
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """A channel's running mean of the fault odds, and which of the newest were all but certain."""
+
+    mean: float = _BEGINNING
+    certain: deque[bool] = field(default_factory=lambda: deque(maxlen=_OF))
+
+    def take(self, odds: int) -> float:
+        """Take the next sample's log odds, in thousandths; return the p-value of what is heard."""
+        if odds != MISSING:
+            heard = min(max(odds / MILLI, _LOWEST), _HIGHEST)
+            self.mean = round(self.mean + _SHARE * (heard - self.mean), 3)
+            self.certain.append(odds > _CERTAIN)
+        p = _P_AT_LEVEL * 10.0 ** (-_DECADES * (self.mean - _LEVEL))
+        return float(min(max(p, _SMALLEST), 1.0))
+
+    def replay(self, odds: int, mean: float) -> None:
+        """Take a stored sample, after which the mean was this."""
+        self.mean = mean
+        if odds != MISSING:
+            self.certain.append(odds > _CERTAIN)
+
+    @property
+    def sure(self) -> bool:
+        """Whether most of the newest samples are all but certainly faulty."""
+        return sum(self.certain) >= _SURE
