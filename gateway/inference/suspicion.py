@@ -16,25 +16,24 @@ from gateway.inference.heads import MILLI, MISSING
 _SHARE = 0.12
 _LOWEST, _HIGHEST = -4.0, 5.0
 _BEGINNING = -3.0
-_LEVEL, _P_AT_LEVEL, _DECADES = 0.3, 2e-4, 2.0
+_LEVEL, _P_AT_LEVEL, _DECADES = 0.35, 2e-4, 2.0
 _SMALLEST = 1e-8
-_SURE, _OF = 2, 3
-_CERTAIN = 3.0 * MILLI
+_CERTAIN, _LIKELY = 3.3 * MILLI, 2.0 * MILLI
+_OF, _SURE = 3, 2
 
 
 @dataclass(slots=True)
 class Suspicion:
-    """A channel's running mean of the fault odds, and which of the newest were all but certain."""
+    """A channel's running mean of the fault odds, and the newest of them, in thousandths."""
 
     mean: float = _BEGINNING
-    certain: deque[bool] = field(default_factory=lambda: deque(maxlen=_OF))
+    newest: deque[int] = field(default_factory=lambda: deque(maxlen=_OF + 1))
 
     def take(self, odds: int) -> float:
         """Take the next sample's log odds, in thousandths; return the p-value of what is heard."""
         if odds != MISSING:
             heard = min(max(odds / MILLI, _LOWEST), _HIGHEST)
-            self.mean = round(self.mean + _SHARE * (heard - self.mean), 3)
-            self.certain.append(odds > _CERTAIN)
+            self.replay(odds, round(self.mean + _SHARE * (heard - self.mean), 3))
         p = _P_AT_LEVEL * 10.0 ** (-_DECADES * (self.mean - _LEVEL))
         return float(min(max(p, _SMALLEST), 1.0))
 
@@ -42,9 +41,14 @@ class Suspicion:
         """Take a stored sample, after which the mean was this."""
         self.mean = mean
         if odds != MISSING:
-            self.certain.append(odds > _CERTAIN)
+            self.newest.append(odds)
 
     @property
     def sure(self) -> bool:
-        """Whether most of the newest samples are all but certainly faulty."""
-        return sum(self.certain) >= _SURE
+        """Whether most of the newest three samples are all but certainly faulty."""
+        return sum(odds > _CERTAIN for odds in list(self.newest)[-_OF:]) >= _SURE
+
+    @property
+    def likely(self) -> bool:
+        """Whether the newest sample or one of the three before it is probably faulty."""
+        return max(self.newest, default=MISSING) > _LIKELY

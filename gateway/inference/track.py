@@ -23,8 +23,10 @@ _CLIP = 4.0
 _EVENT_P = 1e-3
 _EXTREME_P = 1e-4
 _EXTREME_SURPRISE = 12.0
-_FURTHER, _AWAY = 2.5, 3
+_NOTABLE, _FURTHER, _AWAY = 0.3, 2.5, 3
 """An excursion is a fault when it went so many times as far as any in the window's past."""
+_UNFORESEEN, _WILD = (MILLI * math.log(surprise + 0.3) for surprise in (4.0, 8.0))
+"""As `Head.STEP` has it."""
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
 _SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
@@ -138,10 +140,16 @@ class Track:
         return unlikely and abs(look.surprise) > _EXTREME_SURPRISE
 
     def _came_back(self, look: Look) -> bool:
-        """Whether one to three samples were further off than ever, unforeseen, and now are over."""
-        if look.excursion < _FURTHER:
+        """Whether one to three unforeseen samples were off further than ever, and now are over.
+
+        Where the model takes them for a fault, a lesser excursion will do, if it was unforeseen.
+        """
+        if look.excursion < _NOTABLE:
             return False
-        return max(map(abs, list(self.surprises)[-_AWAY - 1 : -1]), default=0.0) >= _CLIP
+        off = self.calibration.largest(Head.STEP, _AWAY)
+        if look.excursion > _FURTHER and off > _UNFORESEEN:
+            return True
+        return self.suspicion.likely and off > _WILD
 
     def _score(self, oddness: float) -> float:
         self.recent = round(self.recent + _SHARE * (oddness - self.recent), 3)
