@@ -18,8 +18,7 @@ _LOWEST, _HIGHEST = -4.0, 5.0
 _BEGINNING = -3.0
 _LEVEL, _P_AT_LEVEL, _DECADES = 0.35, 2e-4, 2.0
 _SMALLEST = 1e-8
-_CERTAIN, _LIKELY = 3.3 * MILLI, 2.0 * MILLI
-_OF, _SURE = 3, 2
+_LIKELY, _NEWEST = 2.0 * MILLI, 4
 
 
 @dataclass(slots=True)
@@ -27,7 +26,7 @@ class Suspicion:
     """A channel's running mean of the fault odds, and the newest of them, in thousandths."""
 
     mean: float = _BEGINNING
-    newest: deque[int] = field(default_factory=lambda: deque(maxlen=_OF + 1))
+    newest: deque[int] = field(default_factory=lambda: deque(maxlen=_NEWEST))
 
     def take(self, odds: int) -> float:
         """Take the next sample's log odds, in thousandths; return the p-value of what is heard."""
@@ -42,11 +41,6 @@ class Suspicion:
         self.mean = mean
         if odds != MISSING:
             self.newest.append(odds)
-
-    @property
-    def sure(self) -> bool:
-        """Whether most of the newest three samples are all but certainly faulty."""
-        return sum(odds > _CERTAIN for odds in list(self.newest)[-_OF:]) >= _SURE
 
     @property
     def likely(self) -> bool:

@@ -134,7 +134,7 @@ class Track:
         """Whether one sample is so far out that waiting for another would be foolish."""
         if look.eventful:
             return False
-        if self.suspicion.sure or self._came_back(look):
+        if self._came_back(look):
             return True
         unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
         return unlikely and abs(look.surprise) > _EXTREME_SURPRISE
