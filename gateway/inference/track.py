@@ -124,7 +124,7 @@ class Track:
         if not ripe:
             heads[_UNRIPE] = 1.0
         unusual, lesson = self.habit.take(day, row[Head.JUMP], calm=not anomalous)
-        score = self._score(unusual - math.log10(rare))
+        score = self._score(unusual - math.log10(p))
         heads |= {_RECENT: self.recent, _SUSPECTED: self.suspicion.mean, **lesson}
         if terms.allowed > 0.0:
             heads[_LEEWAY] = self.leeway.decades
