@@ -21,8 +21,8 @@ from gateway.inference.heads import (
     surprise,
 )
 from gateway.inference.model import DAY_S, Model, Outputs, Stack, run_all, stack
-from gateway.inference.patterns import Look
-from gateway.inference.track import Pending, Track
+from gateway.inference.patterns import FALL, RISE, Look
+from gateway.inference.track import Judgement, Pending, Track
 from gateway.types import QUANTILES, Channel, DevEui, Status, Verdict, Warming, Window
 
 HISTORY = LENGTH + 2 * REFRESH
@@ -125,7 +125,7 @@ class Detector:
                 time_s=window.end_s,
                 observed=window.observed,
                 status=Status.ANOMALOUS if judgement.anomalous else Status.OK,
-                expected=_expected(expected[at], window, anomalous=judgement.anomalous),
+                expected=_expected(expected[at], window, judgement),
                 score=judgement.score + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
@@ -144,7 +144,7 @@ def _pending(window: Window, stacked: Stack, outputs: Outputs, at: int) -> Pendi
 
 
 def _expected(
-    quantiles: Floats, window: Window, *, anomalous: bool
+    quantiles: Floats, window: Window, judgement: Judgement
 ) -> tuple[float, float, float] | None:
     """Return what the sample is told to differ from.
 
@@ -154,20 +154,21 @@ def _expected(
     low, middle, high = quantiles[[LOWER, MIDDLE, UPPER]].tolist()
     if not np.isfinite(low + high):
         return None
-    if anomalous and low <= window.observed <= high:
-        return _usual(window)
-    return low, middle, high
+    if not judgement.anomalous or not low <= window.observed <= high:
+        return low, middle, high
+    usual = _usual(window)
+    if usual is None or usual[0] <= window.observed <= usual[2]:
+        return None
+    against = FALL if window.observed > usual[2] else RISE  # a name that the band would belie
+    return None if judgement.pattern == against else usual
 
 
 def _usual(window: Window) -> tuple[float, float, float] | None:
-    """Return least, middle and largest value at this time on earlier days, if that is a contrast.
-
-    None with fewer than three such days, and where the newest value lies between the two.
-    """
+    """Return least, middle and largest value at this time of day, None with fewer than 3 days."""
     day = max(round(DAY_S / window.step_s), 1)
     slots = np.arange(len(window.values) - 1 - day, -1, -day)
     then = window.values[slots][window.mask[slots] > 0]
-    if then.size < _DAYS or then.min() <= window.observed <= then.max():
+    if then.size < _DAYS:
         return None
     return float(then.min()), float(np.median(then)), float(then.max())
 
