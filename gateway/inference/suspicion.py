@@ -2,8 +2,8 @@
 
 One sample's odds say little about a drift that has just begun; mildly suspicious for half a day
 says much. A running mean of the odds is turned into a p-value on the scale that the bounds are on:
-it was measured (*tune*, clean recordings) how often the mean exceeds a level, and a decade of the
-p-value is half a unit of it.
+a decade of the p-value is a unit of the mean, and the usual bound lies where clean recordings
+(*tune*) raise few false episodes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.inference.heads import MILLI, MISSING
 _SHARE = 0.12
 _LOWEST, _HIGHEST = -4.0, 5.0
 _BEGINNING = -3.0
-_LEVEL, _P_AT_LEVEL, _DECADES = 0.35, 2e-4, 2.0
+_LEVEL, _P_AT_LEVEL, _DECADES = 0.75, 2e-4, 1.0
 _SMALLEST = 1e-8
 _LIKELY, _NEWEST = 2.0 * MILLI, 4
 

@@ -23,9 +23,10 @@ _CLIP = 4.0
 _EVENT_P = 1e-3
 _EXTREME_P = 1e-4
 _EXTREME_SURPRISE = 12.0
+_USUAL_BOUND, _TAIL_POWER = 2e-4, 4.0
 _NOTABLE, _FURTHER, _AWAY = 0.3, 2.5, 3
 """An excursion is a fault when it went so many times as far as any in the window's past."""
-_UNFORESEEN, _WILD = (MILLI * math.log(surprise + 0.3) for surprise in (4.0, 8.0))
+_UNFORESEEN, _WILD = (MILLI * math.log(surprise + 0.3) for surprise in (6.0, 8.0))
 """As `Head.STEP` has it."""
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
@@ -111,7 +112,8 @@ class Track:
         self.fused = fuse(p_heads, self.fused)
         rare = self.calibration.p_fused(self.fused)
         p = min(rare, self.suspicion.take(row[Head.FAULT]) if self.calibration.ripe else 1.0)
-        extreme = self.calibration.ripe and self._is_extreme(p_heads, look)
+        bound = self.leeway.bound(terms.bound)
+        extreme = self.calibration.ripe and self._is_extreme(p_heads, look, _reach(bound))
         if look.eventful:
             p = max(p, _EVENT_P)
         elif extreme:
@@ -130,24 +132,27 @@ class Track:
             heads[_LEEWAY] = self.leeway.decades
         return Judgement(p, score, anomalous, self.episode.pattern if anomalous else "", heads)
 
-    def _is_extreme(self, p_heads: list[float], look: Look) -> bool:
-        """Whether one sample is so far out that waiting for another would be foolish."""
+    def _is_extreme(self, p_heads: list[float], look: Look, reach: float) -> bool:
+        """Whether one sample is so far out that waiting for another would be foolish.
+
+        `reach` is how much further out than usually it must be.
+        """
         if look.eventful:
             return False
-        if self._came_back(look):
+        if self._came_back(look, reach):
             return True
         unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
-        return unlikely and abs(look.surprise) > _EXTREME_SURPRISE
+        return unlikely and abs(look.surprise) > _EXTREME_SURPRISE * reach
 
-    def _came_back(self, look: Look) -> bool:
+    def _came_back(self, look: Look, reach: float) -> bool:
         """Whether one to three unforeseen samples were off further than ever, and now are over.
 
         Where the model takes them for a fault, a lesser excursion will do, if it was unforeseen.
         """
         if look.excursion < _NOTABLE:
             return False
-        off = self.calibration.largest(Head.STEP, _AWAY)
-        if look.excursion > _FURTHER and off > _UNFORESEEN:
+        off = self.calibration.largest(Head.STEP, _AWAY) - MILLI * math.log(reach)
+        if look.excursion > _FURTHER * reach and off > _UNFORESEEN:
             return True
         return self.suspicion.likely and off > _WILD
 
@@ -211,3 +216,8 @@ class Track:
         heads |= {key: value / MILLI for key, value in zip(_FUSED, self.fused, strict=True)}
         heads[_STEP_S] = step_s
         return heads
+
+
+def _reach(bound: float) -> float:
+    """Return how much further out a lone value must be, 1 at the usual bound: tails are heavy."""
+    return float(max((_USUAL_BOUND / bound) ** (1.0 / _TAIL_POWER), 1.0))
