@@ -15,6 +15,9 @@ from models import data, faults, synthetic
 from models.config import Config
 
 Float = npt.NDArray[np.float32]
+MIXED, WATERED, DAMAGED, TWICE = 0.12, 0.06, 0.45, 0.2
+"""Shares of rows: two channels added, watered, faulty; and of the faulty, so once more."""
+LASTING = frozenset({"bias", "drift", "fade"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class Batch:
     """What one training step sees, shapes as in the network; `clean` is the undamaged context.
 
     `known` [B, C] marks where `clean` may be asked for, `future` [B, H] with `future_mask`,
-    `faulty` [B] is 1 when the newest sample belongs to a fault; `kind` [B] numbers the fault
-    anywhere in the window, 0 when there is none.
+    `flags` [B, C] is 1 where a sample belongs to a fault, `faulty` [B] when the newest does;
+    `kind` [B] numbers the fault anywhere in the window, 0 when there is none.
     """
 
     values: Tensor
@@ -45,6 +48,7 @@ class Batch:
     known: Tensor
     future: Tensor
     future_mask: Tensor
+    flags: Tensor
     faulty: Tensor
     kind: Tensor
 
@@ -79,20 +83,42 @@ def draw(pool: Pool, config: Config, rng: np.random.Generator) -> Batch:
     behind = shape.horizon + config.margin - shift  # slots between the context's end and the row's
     clock[:, 0] -= behind * clock[:, 1]
     clock[:, 0] = (clock[:, 0] + rng.random(rows)) % 1.0  # noon is at any hour of UTC somewhere
-    clean, future = taken[:, : shape.context], taken[:, shape.context :]
-    return alter(clean.astype(np.float32), future, clock, rng)
+    taken = mixed(taken.astype(np.float32), clock, rng)
+    for row in np.flatnonzero(rng.random(rows) < WATERED):
+        taken[row] = faults.water(rng, taken[row])
+    return alter(taken[:, : shape.context], taken[:, shape.context :], clock, rng)
+
+
+def mixed(taken: Float, clock: Float, rng: np.random.Generator) -> Float:
+    """Return the rows, some of them with another row of the same step added: channels unheard of.
+
+    After Chronos (Ansari and others, 2024), whose training mixes recorded series likewise.
+    """
+    out = taken.copy()
+    for row in np.flatnonzero(rng.random(len(taken)) < MIXED):
+        alike = np.flatnonzero(clock[:, 1] == clock[row, 1])
+        other = int(alike[rng.integers(len(alike))])
+        sizes = faults.spread(taken[row]), faults.spread(taken[other])
+        if other != row and min(sizes) > 0:
+            part = float(rng.uniform(0.1, 1.0)) * sizes[0] / sizes[1]
+            out[row] = taken[row] + part * (taken[other] - np.nanmean(taken[other]))
+    return out
 
 
 def alter(clean: Float, future: Float, clock: Float, rng: np.random.Generator) -> Batch:
-    """Hide history, samples and stretches, and damage a third of the rows."""
+    """Hide history, samples and stretches, and damage nearly half of the rows, some twice."""
     rows, context = clean.shape
-    damaged, faulty = clean.copy(), np.zeros(rows, dtype=np.float32)
+    damaged, flags = clean.copy(), np.zeros((rows, context), dtype=bool)
     trust, kinds = np.ones(rows, dtype=np.float32), np.zeros(rows, dtype=np.int64)
-    for row in np.flatnonzero(rng.random(rows) < 0.35):
+    for row in np.flatnonzero(rng.random(rows) < DAMAGED):
         damaged[row], label, kind = faults.inject(rng, clean[row])
-        faulty[row] = float(label[-1])
+        if rng.random() < TWICE:
+            again, second, _ = faults.inject(rng, clean[row])
+            damaged[row] = np.where(label, damaged[row], again)
+            label = label | second
+        flags[row] = label
         kinds[row] = list(faults.KINDS).index(kind) + 1 if label.any() else 0
-        if label[-1] and kind in {"bias", "drift"}:
+        if label[-1] and kind in LASTING:
             trust[row] = 0.0  # nobody can say whether what comes is as before or as now
     mask = np.isfinite(damaged) & ~hidden(rows, context, rng)
     known = np.isfinite(clean) & np.maximum.accumulate(mask, axis=1)  # never what came before
@@ -105,7 +131,8 @@ def alter(clean: Float, future: Float, clock: Float, rng: np.random.Generator) -
         known=tensor(known),
         future=tensor(np.where(np.isfinite(future), future, 0.0)),
         future_mask=tensor(future_mask),
-        faulty=tensor(faulty * mask[:, -1]),
+        flags=tensor(flags & mask),
+        faulty=tensor(flags[:, -1] & mask[:, -1]),
         kind=torch.from_numpy(kinds),
     )
 

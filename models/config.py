@@ -80,5 +80,6 @@ CONFIGS = {
         Config("quick", _SHAPE, 1_000, synthetic=8_000, real=8_000),
         Config("small", _SHAPE, 32_000),
         Config("tiny", _TINY, 40_000, peak_rate=3e-3, seconds=1320.0),
+        Config("further", _SHAPE, 26_000, peak_rate=1e-3, real_share=0.7, seed=2, seconds=2700.0),
     )
 }

@@ -51,21 +51,9 @@ def say(what: str) -> None:
 
 def forecast(model: OnnxModel, found: Sequence[Series], part: str) -> dict[str, Any]:
     """Return relative errors and coverage by set, over the environmental ones, and by series."""
-
-    def run(
-        values: forecasts.Float, mask: forecasts.Float, clock: forecasts.Float
-    ) -> list[forecasts.Float]:
-        parts = [
-            model.run(values[i : i + 64], mask[i : i + 64], clock[i : i + 64])
-            for i in range(0, len(values), 64)
-        ]
-        return [
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("quantiles", "reconstruction", "embedding")
-        ]
-
+    answer = forecasts.as_users_see(model)
     made = forecasts.trials(found, PARTS[part])
-    rows = {trial.name: (trial.group, forecasts.judge(run, trial)) for trial in made}
+    rows = {trial.name: (trial.group, forecasts.judge(answer, trial)) for trial in made}
     table = forecasts.grouped(list(rows.values()))
     environmental = [table[group] for group in ENVIRONMENTAL if group in table]
     return {
@@ -108,10 +96,11 @@ def faults(
 ) -> dict[str, Any]:
     """Return what became of injected faults, of waterings, and whom the score blamed."""
     cases = injected.trials(found, part)
+    told = injected.tell(model, cases, config)
     return {
-        **injected.found_and_false(model, cases, config),
+        **injected.found_and_false(told),
         "watering": injected.watering(model, config),
-        "blame": injected.blamed(model, cases, config),
+        "blame": injected.blamed(told),
         "budget": injected.budget(model, cases, config),
     }
 

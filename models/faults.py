@@ -2,9 +2,9 @@
 """Faults that sensors really have, put into clean windows: the network learns to see through them.
 
 Kinds follow Sharma (2010), de Bruijn (2016) and the flags of soil networks: spike, stuck, bias,
-drift, noise, dropout, sag, clip; and three ways in which a course is no longer the channel's own:
-swell, smooth, burst. A fault lies in rows of [rows, length]; the label marks every
-slot it touched.
+drift, noise, dropout, sag, clip; three ways in which a course is no longer the channel's own:
+swell, smooth, burst; and two ways to die: creep, fade. A fault lies in rows of [rows, length]; the
+label marks every slot it touched. `water` is no fault, and is there to be told from them.
 """
 
 from __future__ import annotations
@@ -95,6 +95,33 @@ def burst(rng: np.random.Generator, x: Series, size: float) -> Series:
     return float32(x + rng.choice((-1, 1)) * np.where(thrown, reach, 0.0))
 
 
+def creep(rng: np.random.Generator, x: Series, size: float) -> Series:
+    """Stay nearly where it was, trembling: a cable that came off, an input that floats."""
+    tremble = size * rng.uniform(0.005, 0.1) * rng.standard_normal(len(x))
+    return float32(x[0] + (np.cumsum(tremble) * 0.3 if rng.random() < 0.5 else tremble))
+
+
+def fade(rng: np.random.Generator, x: Series, size: float) -> Series:
+    """Lose touch: what is left of the course decays towards one value."""
+    towards = x[0] + size * rng.uniform(-3, 3)
+    left = np.exp(-np.arange(len(x)) / rng.uniform(4, 60))
+    return float32(towards + (x - towards) * left)
+
+
+def water(rng: np.random.Generator, x: Series) -> Series:
+    """Return a window [n] with waterings or showers: a quick rise, then a slow fall. No fault."""
+    size = spread(x) * float(np.exp(rng.uniform(np.log(0.5), np.log(8.0))))
+    slots = np.arange(len(x))
+    every = int(np.exp(rng.uniform(np.log(20), np.log(400)))) if rng.random() < 0.5 else len(x)
+    first = int(rng.integers(len(x)))
+    soak, dry = np.exp(rng.uniform(np.log([0.3, 15.0]), np.log([6.0, 400.0])))
+    lifted = np.zeros(len(x))
+    for at in range(first % every, len(x), every):
+        age = np.maximum(slots - at - int(rng.integers(3)), 0)
+        lifted += rng.uniform(0.3, 1.5) * (1 - np.exp(-age / soak)) * np.exp(-age / dry)
+    return float32(x + size * lifted)
+
+
 KINDS: dict[str, Maker] = {
     "spike": spike,
     "stuck": stuck,
@@ -107,28 +134,63 @@ KINDS: dict[str, Maker] = {
     "swell": swell,
     "smooth": smooth,
     "burst": burst,
+    "creep": creep,
+    "fade": fade,
 }
+_SHARES = {"drift": 2.5, "sag": 2.5, "bias": 2.0, "spike": 1.5}
+_WEIGHTS = np.array([_SHARES.get(kind, 1.0) for kind in KINDS])
+_LONGEST = 200
+
+
+def spread(x: Series) -> float:
+    """Return the mean absolute deviation of what is known, 0 when nothing is."""
+    seen = x[np.isfinite(x)].astype(np.float64)
+    return float(np.abs(seen - seen.mean()).mean()) if seen.size else 0.0
+
+
+def usual_size(rng: np.random.Generator, clean: Series) -> float:
+    """Draw what a fault's size is measured by: the spread, or a usual change within some slots.
+
+    A channel that moves slowly over a wide range shows faults far smaller than its range.
+    """
+    lag = int(np.exp(rng.uniform(0, np.log(48))))
+    change = np.abs(clean[lag:] - clean[:-lag])
+    change = change[np.isfinite(change)]
+    whole = spread(clean)
+    near = float(np.median(change)) + 0.03 * whole if change.size else whole
+    size = whole if rng.random() < 0.35 else near
+    return (size + 1e-3 * whole * float(rng.random())) * float(np.exp(rng.uniform(-1.2, 1.1)))
+
+
+def placed(rng: np.random.Generator, kind: str, slots: int) -> tuple[int, int, int]:
+    """Draw where a fault begins and ends in a window, and how long it would be in all.
+
+    More than half are still going on at the newest slot, at any age and so at any strength:
+    a drift that has just begun looks like nothing, one in full course is plain.
+    """
+    shortest = 1 if kind == "spike" else 4
+    length = int(np.exp(rng.uniform(np.log(shortest), np.log(_LONGEST))))
+    length = min(length, 3 if kind == "spike" else slots)
+    if rng.random() < 0.6:
+        begun = slots - min(int(rng.integers(1, length + 1)), slots)
+        return begun, slots, length
+    begun = int(rng.integers(slots - length + 1))
+    return begun, begun + length, length
 
 
 def inject(rng: np.random.Generator, clean: Series) -> tuple[Series, npt.NDArray[np.bool_], str]:
     """Return a copy of one window [length] with a fault, where it is, and its kind.
 
     A slot is labelled only where the value really differs from the clean one (NaN stays NaN).
-    Half of the faults reach the newest slot.
     """
-    kind = str(rng.choice(list(KINDS)))
-    length = int(np.exp(rng.uniform(np.log(4), np.log(128))))
-    length = min(length, len(clean))
-    start = (
-        len(clean) - length if rng.random() < 0.5 else int(rng.integers(len(clean) - length + 1))
-    )
-    size = float(np.nanmean(np.abs(clean - np.nanmean(clean)))) if np.isfinite(clean).any() else 0.0
-    size = (size + 1e-3 * float(rng.random())) * float(rng.choice((0.4, 1.0, 2.0)))
-    part = clean[start : start + length]
+    kind = str(rng.choice(list(KINDS), p=_WEIGHTS / _WEIGHTS.sum()))
+    start, stop, length = placed(rng, kind, len(clean))
+    part = clean[start:stop]
     seen = part[np.isfinite(part)]
     if seen.size == 0:
         return clean.copy(), np.zeros(len(clean), dtype=bool), kind
-    made = KINDS[kind](rng, seen, size)
+    whole = np.resize(np.concatenate([seen, seen[::-1]]), max(length, seen.size))
+    made = KINDS[kind](rng, whole, usual_size(rng, clean))[: seen.size]
     damaged = clean.copy()
     slots = start + np.flatnonzero(np.isfinite(part))[-len(made) :]
     damaged[slots] = made

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from gateway.inference import LONGEST_PAST, Model, forecast
+from gateway.inference.opinions import Course
 from gateway.types import QUANTILES
 from models import data
 from models.data import Series
@@ -25,14 +27,24 @@ from models.runtime import quiet_options
 
 Float = npt.NDArray[np.float32]
 Run = Callable[[Float, Float, Float], Sequence[Float]]
+Answer = Callable[["Trial"], Float]
+"""Quantiles [n, 2H, Q] of a trial's future."""
+
 CONTEXT, HORIZON = 512, 96
+PAST = LONGEST_PAST
+DAYS = 20_000.0
+"""Some day since the epoch: trials know the time of day alone."""
 LEVELS = np.array(QUANTILES, dtype=np.float32)
 MIDDLE = QUANTILES.index(0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Windows of one series at one step: `past` [n, C] and `future` [n, 2H], NaN = missing."""
+    """Moments of one series at one step: `past` [n, P] and `future` [n, 2H], NaN = missing.
+
+    The model's window is the newest `CONTEXT` slots of `past`; the rest is what `lora-gateway
+    forecast` reads of a table besides. `clock` [n, 2] is of the newest slot of `past`.
+    """
 
     name: str
     group: str
@@ -83,12 +95,43 @@ def trials(found: Sequence[Series], part: str, each: int = 24) -> list[Trial]:
     return made
 
 
+def alone(run: Run) -> Answer:
+    """Return how the model alone answers a trial; beyond the horizon it reads its own median."""
+
+    def answer(trial: Trial) -> Float:
+        past, clock = trial.past[:, -CONTEXT:], trial.clock.copy()
+        first = apply(run, past, clock)[0]
+        past = np.concatenate([past[:, HORIZON:], first[:, :, MIDDLE]], axis=1)
+        clock[:, 0] = (clock[:, 0] + HORIZON * clock[:, 1]) % 1.0
+        return np.concatenate([first, apply(run, past, clock)[0]], axis=1)
+
+    return answer
+
+
+def as_users_see(model: Model) -> Answer:
+    """Return how `lora-gateway forecast` answers, from the newest known value on."""
+
+    def one(past: Float, day: float, step: float) -> Float:
+        known = np.flatnonzero(np.isfinite(past))
+        course = past[: known[-1] + 1].astype(np.float64)[-LONGEST_PAST:]
+        late = len(past) - 1 - int(known[-1])
+        end_s, step_s = (DAYS + day - late * step) * data.DAY_S, step * data.DAY_S
+        window = Course(course, end_s, step_s).window(CONTEXT)
+        return forecast(model, window, 2 * HORIZON + late, course).quantiles[late:]
+
+    def answer(trial: Trial) -> Float:
+        rows = zip(trial.past, trial.clock.tolist(), strict=True)
+        return np.stack([one(past, *clock) for past, clock in rows])
+
+    return answer
+
+
 def shortened(made: Sequence[Trial], history: int) -> list[Trial]:
     """Return the trials with all but the newest `history` slots missing, where any is left."""
     short = []
     for trial in made:
         past = trial.past.copy()
-        past[:, : CONTEXT - history] = np.nan
+        past[:, : past.shape[1] - history] = np.nan
         left = np.isfinite(past).sum(1) >= min(history // 2, 64)
         if left.any():
             rows = (trial.clock[left], past[left], trial.future[left])
@@ -98,7 +141,7 @@ def shortened(made: Sequence[Trial], history: int) -> list[Trial]:
 
 def spread(series: Series, low: int, high: int, factor: int, each: int) -> Trial | None:
     """Return up to `each` windows whose future lies between samples `low` and `high`."""
-    length = CONTEXT + 2 * HORIZON
+    length = PAST + 2 * HORIZON
     first = max(low + HORIZON * factor, 160 * factor) + HORIZON * factor
     if first >= high:
         return None
@@ -108,9 +151,10 @@ def spread(series: Series, low: int, high: int, factor: int, each: int) -> Trial
     ]
     values, clock = np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows])
     clock[:, 0] = (clock[:, 0] - 2 * HORIZON * clock[:, 1]) % 1.0
-    past, future = values[:, :CONTEXT], values[:, CONTEXT:]
-    good = (np.isfinite(past).sum(1) >= 64) & (np.isfinite(future[:, :HORIZON]).sum(1) >= 24)  # noqa: PLR2004
-    good &= np.nanstd(np.where(good[:, None], past, 0), axis=1) > 0
+    past, future = values[:, :PAST], values[:, PAST:]
+    window = past[:, -CONTEXT:]
+    good = (np.isfinite(window).sum(1) >= 64) & (np.isfinite(future[:, :HORIZON]).sum(1) >= 24)  # noqa: PLR2004
+    good &= np.nanstd(np.where(good[:, None], window, 0), axis=1) > 0
     if not good.any():
         return None
     name = f"{series.name}/{factor}"
@@ -149,29 +193,29 @@ def pinball(quantiles: Float, truth: Float) -> Float:
     return np.asarray(2 * np.maximum(LEVELS * error, (LEVELS - 1) * error).mean(2), np.float32)
 
 
-def judge(run: Run, trial: Trial) -> dict[str, float]:
+def judge(answer: Answer, trial: Trial) -> dict[str, float]:
     """Return the figures of one trial; errors are in units of `scale`, averaged over windows."""
-    quantiles = apply(run, trial.past, trial.clock)[0]
+    answered, past = answer(trial), trial.past[:, -CONTEXT:]
+    quantiles, far = answered[:, :HORIZON], answered[:, HORIZON:, MIDDLE]
     truth = trial.future[:, :HORIZON]
-    unit = scale(trial.past, trial.clock)
-    simple = naive(trial.past, trial.clock, HORIZON)
+    unit = scale(past, trial.clock)
+    simple = naive(past, trial.clock, HORIZON)
     spreads = np.repeat(simple[:, :, None], len(LEVELS), axis=2)
     inside = (truth >= quantiles[:, :, 0]) & (truth <= quantiles[:, :, -1])
     known = np.isfinite(truth)
-    far = longer(run, trial, quantiles)
     rest = trial.future[:, HORIZON:]
     return {
         "mase": mean(np.abs(truth - quantiles[:, :, MIDDLE]) / unit),
         "naive_mase": mean(np.abs(truth - simple) / unit),
         "mase_1": mean(np.abs(truth - quantiles[:, :, MIDDLE])[:, :4] / unit),
-        "last_mase_1": mean(np.abs(truth - last(trial.past))[:, :4] / unit),
+        "last_mase_1": mean(np.abs(truth - last(past))[:, :4] / unit),
         "pinball": mean(pinball(quantiles, truth) / unit),
         "naive_pinball": mean(pinball(spreads, truth) / unit),
         "coverage": mean(np.where(known, inside, np.nan)),
         "coverage_1": mean(np.where(known, inside, np.nan)[:, :1]),
         "mase_192": mean(np.abs(rest - far) / unit),
         "naive_mase_192": mean(
-            np.abs(rest - naive(trial.past, trial.clock, 2 * HORIZON)[:, HORIZON:]) / unit
+            np.abs(rest - naive(past, trial.clock, 2 * HORIZON)[:, HORIZON:]) / unit
         ),
     }
 
@@ -186,17 +230,10 @@ def last(past: Float) -> Float:
     return np.array([[row[np.isfinite(row)][-1]] for row in past], dtype=np.float32)
 
 
-def longer(run: Run, trial: Trial, quantiles: Float) -> Float:
-    """Return the median forecast [n, H] of the second horizon, from the first one's median."""
-    past = np.concatenate([trial.past[:, HORIZON:], quantiles[:, :, MIDDLE]], axis=1)
-    clock = trial.clock.copy()
-    clock[:, 0] = (clock[:, 0] + HORIZON * clock[:, 1]) % 1.0
-    return np.asarray(apply(run, past, clock)[0][:, :, MIDDLE])
-
-
 def forecast_table(run: Run, made: Sequence[Trial]) -> dict[str, dict[str, float]]:
-    """Return the figures of all trials, see `grouped`."""
-    return grouped([(trial.group, judge(run, trial)) for trial in made])
+    """Return the figures of the model alone over all trials, see `grouped`."""
+    answer = alone(run)
+    return grouped([(trial.group, judge(answer, trial)) for trial in made])
 
 
 def grouped(judged: Sequence[tuple[str, dict[str, float]]]) -> dict[str, dict[str, float]]:

@@ -115,24 +115,41 @@ def judge(model: Model, values: Floats, series: Series, config: InferenceConfig)
     return detection.judge(model, values, start_s, series.step_s, config)
 
 
-def found_and_false(
-    model: Model, cases: Sequence[Trial], config: InferenceConfig
-) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A trial, and what the gateway said of it without and with faults."""
+
+    trial: Trial
+    clean: Judged
+    faulty: Judged
+
+
+def tell(model: Model, cases: Sequence[Trial], config: InferenceConfig) -> list[Told]:
+    """Judge every trial twice."""
+    return [
+        Told(
+            case,
+            judge(model, case.clean, case.series, config),
+            judge(model, case.faulty, case.series, config),
+        )
+        for case in cases
+    ]
+
+
+def found_and_false(told: Sequence[Told]) -> dict[str, object]:
     """Return the share of faults found, by kind and in all, and false episodes per month."""
     hits: dict[str, list[bool]] = defaultdict(list)
     waits, false, months = [], 0, 0.0
-    for case in cases:
-        clean = judge(model, case.clean, case.series, config)
+    for case, clean, faulty in ((one.trial, one.clean, one.faulty) for one in told):
         false += len(runs(clean.anomalous))
         months += (SAMPLES - detection.FIRST) * case.series.step_s / MONTH_S
-        faulty = judge(model, case.faulty, case.series, config)
         for kind, start, stop in case.put:
             alarms = faulty.anomalous[start : stop + AFTERWARDS]
             hits[kind].append(bool(alarms.any()))
             waits += [float(np.argmax(alarms))] if alarms.any() else []
     every = [hit for kind in hits.values() for hit in kind]
     return {
-        "series": len(cases),
+        "series": len(told),
         "faults": len(every),
         "found": float(np.mean(every)),
         "found_by_kind": {kind: float(np.mean(hit)) for kind, hit in sorted(hits.items())},
@@ -187,26 +204,24 @@ def spread(flags: Flags, slots: int = 8) -> Flags:
     return out
 
 
-def blamed(model: Model, cases: Sequence[Trial], config: InferenceConfig) -> dict[str, object]:
+def blamed(told: Sequence[Told]) -> dict[str, object]:
     """Return how often the faulty channel of a device of several has the highest score.
 
     Channels of one file are one device; each channel in turn is the faulty one. It is asked when
     the fault is first called anomalous.
     """
-    devices: dict[str, list[Trial]] = defaultdict(list)
-    for case in cases:
-        devices[case.series.source].append(case)
+    devices: dict[str, list[Told]] = defaultdict(list)
+    for one in told:
+        devices[one.trial.series.source].append(one)
     right = asked = 0
     for members in (found for found in devices.values() if len(found) > 1):
-        clean = [judge(model, case.clean, case.series, config).score for case in members]
-        for at, case in enumerate(members):
-            faulty = judge(model, case.faulty, case.series, config)
-            for _, start, stop in case.put:
-                alarms = np.flatnonzero(faulty.anomalous[start:stop])
+        for at, one in enumerate(members):
+            for _, start, stop in one.trial.put:
+                alarms = np.flatnonzero(one.faulty.anomalous[start:stop])
                 if not alarms.size:
                     continue
                 slot = start + int(alarms[0])
-                others = [np.nan_to_num(score[slot]) for i, score in enumerate(clean) if i != at]
+                calm = [each.clean.score[slot] for i, each in enumerate(members) if i != at]
                 asked += 1
-                right += faulty.score[slot] > max(others)
+                right += one.faulty.score[slot] > max(np.nan_to_num(calm))
     return {"asked": asked, "hit_rate_at_1": right / asked if asked else None}

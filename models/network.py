@@ -9,7 +9,7 @@
                                               | 4 pre-norm Transformer blocks
         queries -> quantiles = anchor + gated daily lags + spread * learned steps (never crossing)
         past    -> reconstruction
-        mean, newest -> embedding
+        mean, newest -> embedding; a layer more for its first number, the doubt
 
 Everything, normalization too, is part of the graph, and no operation mixes rows of the batch.
 """
@@ -132,7 +132,13 @@ class Network(nn.Module):
         self.clean = nn.Linear(shape.width, shape.patch)
         self.embed = nn.Linear(shape.width, shape.embedding)
         self.embed_newest = nn.Linear(shape.width, shape.embedding, bias=False)
-        # what only training asks the embedding: a sketch of the clean window, and the kind of fault
+        self.weigh = nn.Linear(2 * shape.width, shape.width // 2)
+        self.doubt = nn.Linear(shape.width // 2, 1)
+        nn.init.zeros_(self.doubt.weight)
+        nn.init.zeros_(self.doubt.bias)
+        # what only training asks: which samples are faulty, and of the embedding a sketch of the
+        # clean window and the kind of fault
+        self.flag = nn.Linear(shape.width, shape.patch)
         self.sketch = nn.Linear(shape.embedding, 2 * shape.past)
         self.kind = nn.Linear(shape.embedding, len(KINDS) + 1)
         positions = torch.arange(1, shape.context + 1, dtype=torch.float32)[None]
@@ -143,13 +149,16 @@ class Network(nn.Module):
     def forward(self, values: Tensor, mask: Tensor, clock: Tensor) -> tuple[Tensor, ...]:
         """Return quantiles [B, H, Q], reconstruction [B, C] (channel units), embedding [B, E]."""
         normal = normalize(values, mask)
-        z, cleaned, embedding = self.think(normal, clock)
+        z, cleaned, embedding, _ = self.think(normal, clock)
         batch = values.shape[0]
         quantiles = normal.inverse(z.reshape(batch, -1)).view(batch, self.shape.horizon, -1)
         return quantiles, normal.inverse(cleaned), embedding
 
-    def think(self, normal: Normal, clock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Do the same in normalized units: quantiles [B, H, Q], cleaned [B, C], embedding."""
+    def think(self, normal: Normal, clock: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Do the same in normalized units: quantiles [B, H, Q], cleaned [B, C], embedding.
+
+        The fourth is for training: the log odds that each sample is faulty [B, C].
+        """
         anchor, pace = self.footing(normal)
         lags = self.lags(normal, clock[:, 1:2], anchor)
         past = self.past_tokens(normal, clock, anchor, pace)
@@ -166,7 +175,11 @@ class Network(nn.Module):
         cleaned = self.clean(x[:, : self.shape.past]).flatten(1).clamp(-_STEEPEST, _STEEPEST)
         weight = open_[:, :, None] / open_.sum(1)[:, None, None]
         newest = x[:, self.shape.past - 1]  # what a verdict on the newest sample asks most
-        return z, cleaned, self.embed((x * weight).sum(1)) + self.embed_newest(newest)
+        usual = (x * weight).sum(1)
+        weighed = F.relu(self.weigh(torch.cat([newest, usual], dim=1)))
+        embedding = self.embed(usual) + self.embed_newest(newest)
+        embedding = torch.cat([embedding[:, :1] + self.doubt(weighed), embedding[:, 1:]], dim=1)
+        return z, cleaned, embedding, self.flag(x[:, : self.shape.past]).flatten(1)
 
     def footing(self, normal: Normal) -> tuple[Tensor, Tensor]:
         """Return the newest value and the typical step between neighbours, each [B, 1].

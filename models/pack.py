@@ -31,7 +31,7 @@ FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 FORMAT = 1
 
 
-NAMES = {"small": "base"}
+NAMES = {"small": "base", "further": "base"}
 """What the pack of a configuration is called, where it is not called as that."""
 
 MEMORY_MB = 40
@@ -130,6 +130,7 @@ def manifest(
 ) -> dict[str, Any]:
     """Return the manifest but for its metrics."""
     training = {key: record[key] for key in ("config", "seed", "data", "commit", "seconds")}
+    training |= {key: record[key] for key in ("start", "blend") if key in record}
     return {
         "format": FORMAT,
         "name": NAMES.get(training["config"]["name"], training["config"]["name"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import json
 import math
 import subprocess
@@ -28,7 +29,7 @@ from models.config import CONFIGS, Config
 from models.muon import Muon
 from models.network import Network, normalize
 
-WEIGHTS = {"forecast": 1.0, "clean": 0.5, "sketch": 0.2, "kind": 0.1, "faulty": 0.4}
+WEIGHTS = {"forecast": 1.0, "clean": 0.5, "sketch": 0.2, "kind": 0.1, "faulty": 0.6, "flags": 2.0}
 
 
 def pinball(z: Tensor, target: Tensor, levels: Tensor) -> Tensor:
@@ -44,10 +45,10 @@ def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
     is worth learning as much as a wild one's; a future far outside is counted as just outside.
     """
     normal = normalize(batch.values, batch.mask)
-    z, cleaned, embedding = network.think(normal, batch.clock)
+    z, cleaned, embedding, doubts = network.think(normal, batch.clock)
     target = normal.forward(batch.future).clamp(-8, 8)
     _, pace = network.footing(normal)
-    weight = batch.future_mask / network.reach(pace).clamp(min=0.02) ** 0.6
+    weight = batch.future_mask / network.reach(pace).clamp(min=0.02) ** 0.5
     forecast = (pinball(z, target, levels) * weight).sum() / batch.future_mask.sum().clamp(min=1)
     wanted = normal.forward(batch.clean).clamp(-8, 8)
     off = F.smooth_l1_loss(cleaned, wanted, beta=0.1, reduction="none") * batch.known
@@ -55,6 +56,7 @@ def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
     patches = (wanted * batch.known).view(len(wanted), network.shape.past, -1)
     coarse = torch.cat([patches.mean(2), patches.std(2)], dim=1)
     seen = batch.mask[:, -1]
+    each = F.binary_cross_entropy_with_logits(doubts, batch.flags, reduction="none") * batch.mask
     guess = F.binary_cross_entropy_with_logits(embedding[:, 0], batch.faulty, reduction="none")
     return {
         "forecast": forecast,
@@ -62,6 +64,7 @@ def losses(network: Network, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
         "sketch": F.smooth_l1_loss(sketch, coarse, beta=0.3),
         "kind": F.cross_entropy(kind, batch.kind),
         "faulty": (guess * seen).sum() / seen.sum().clamp(min=1),
+        "flags": each.sum() / batch.mask.sum().clamp(min=1),
     }
 
 
@@ -98,14 +101,17 @@ def optimizers(network: Network, config: Config) -> list[torch.optim.Optimizer]:
 
 
 def train(
-    config: Config, pool: batches.Pool, rng: np.random.Generator
+    config: Config, pool: batches.Pool, rng: np.random.Generator, start: Path | None = None
 ) -> tuple[Network, list[dict[str, float]], float]:
     """Return the averaged network, the smoothed losses every 100 steps, and the seconds taken.
 
-    It ends after `config.steps`, or after `config.seconds` on a machine too slow for them.
+    It ends after `config.steps`, or after `config.seconds` on a machine too slow for them. With
+    `start`, a finished run's folder, it begins with that run's weights.
     """
     torch.manual_seed(config.seed)
     network = Network(config.shape).train()
+    if start is not None:
+        begin_with(network, weights(start))
     network.fast = config.fast
     steady = copy.deepcopy(network)
     levels = torch.tensor(config.shape.quantiles)
@@ -134,6 +140,13 @@ def train(
     return steady.eval(), history, time.perf_counter() - began
 
 
+def begin_with(network: Network, given: Mapping[str, Tensor]) -> None:
+    """Take over the weights that fit by name and shape; the rest stay as drawn."""
+    own = network.state_dict()
+    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+    network.load_state_dict({**own, **fitting})
+
+
 def follow(steady: nn.Module, network: nn.Module, keep: float) -> None:
     """Move the averaged weights towards the present ones."""
     with torch.no_grad():
@@ -160,21 +173,36 @@ def save(network: Network, record: dict[str, Any], out: Path) -> None:
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
+def weights(run: Path) -> dict[str, Tensor]:
+    """Return a finished run's weights."""
+    loaded: dict[str, Tensor] = torch.load(run / "weights.pt", weights_only=True)
+    return loaded
+
+
 def load(out: Path) -> tuple[Network, dict[str, Any]]:
     """Return the trained network, ready for use, and its record."""
     record: dict[str, Any] = json.loads((out / "training.json").read_text())
     network = Network(CONFIGS[record["config"]["name"]].shape)
-    network.load_state_dict(torch.load(out / "weights.pt", weights_only=True))
+    network.load_state_dict(weights(out))
     return network.eval(), record
 
 
-def run(config: Config, folder: Path | None, out: Path) -> dict[str, Any]:
+def ancestor(start: Path) -> dict[str, Any]:
+    """Return what is recorded of the run whose weights are begun with: its own record, and them."""
+    record: dict[str, Any] = json.loads((start / "training.json").read_text())
+    digest = hashlib.sha256((start / "weights.pt").read_bytes()).hexdigest()
+    return {"weights": digest, **{key: record[key] for key in record if key != "history"}}
+
+
+def run(
+    config: Config, folder: Path | None, out: Path, start: Path | None = None
+) -> dict[str, Any]:
     """Build the data, train, save weights and record into `out`, and return the record."""
     code = commit()  # before the work: later the repository may be elsewhere
     rng = np.random.default_rng(config.seed)
     pool = batches.build(config, folder, rng)
     print(f"{len(pool.values)} windows, {pool.invented} of them invented", flush=True)
-    network, history, seconds = train(config, pool, rng)
+    network, history, seconds = train(config, pool, rng, start)
     record = {
         "config": asdict(config),
         "seed": config.seed,
@@ -182,6 +210,7 @@ def run(config: Config, folder: Path | None, out: Path) -> dict[str, Any]:
         "commit": code,
         "seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in network.parameters()),
+        **({"start": ancestor(start)} if start else {}),
         "history": history,
     }
     save(network, record, out)
@@ -194,13 +223,14 @@ def main() -> None:
     parser.add_argument("--config", choices=CONFIGS, default="small")
     parser.add_argument("--data", type=Path, help="folder of recordings; none: invented data only")
     parser.add_argument("--out", type=Path, default=Path("models/runs/small"))
+    parser.add_argument("--start", type=Path, help="a finished run whose weights to begin with")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = CONFIGS[options.config]
     seed = config.seed if options.seed is None else options.seed
-    run(replace(config, seed=seed), options.data, options.out)
+    run(replace(config, seed=seed), options.data, options.out, options.start)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from gateway.commands.models_adapters import model_for
 from gateway.commands.series import Table, Warn, read_table, to_stderr
 from gateway.config import InferenceConfig
 from gateway.errors import ConfigError, GatewayError
-from gateway.inference import Model, forecast
+from gateway.inference import LONGEST_PAST, Model, forecast
 from gateway.types import QUANTILES, Channel, DevEui, Forecast, Window
 from gateway.windows import WindowBank
 
@@ -21,6 +22,8 @@ HEADER = ("time", "channel", *(f"q{level:g}" for level in QUANTILES))
 FEWEST_SAMPLES = 16
 LONGEST = 100_000
 _DEVICE = DevEui("0" * 16)
+
+Floats = npt.NDArray[np.float64]
 
 
 def run(
@@ -49,36 +52,48 @@ def run(
         raise ConfigError(f"--horizon = {horizon}: allowed is 1 to {LONGEST}.")
     settings = config if config is not None else InferenceConfig()
     table = read_table(file, time, columns, warn)
-    windows = _windows(table, columns, warn)
+    known = _known(table, columns, warn)
     loaded = model or model_for(adapter, settings, threads=2)
-    write([forecast(loaded, window, horizon) for window in windows], out)
+    write([forecast(loaded, window, horizon, past) for window, past in known], out)
     return 0
 
 
-def _windows(table: Table, wanted: Sequence[str], warn: Warn) -> list[Window]:
-    windows = []
+def _known(table: Table, wanted: Sequence[str], warn: Warn) -> list[tuple[Window, Floats]]:
+    """Return what is known of every column: its newest window, and its past on the same step."""
+    found = []
     for name in table.columns:
-        window, samples = _window(table, name)
+        times_s, values = _samples(table, name)
+        window = WindowBank(warm_samples=FEWEST_SAMPLES).restore(
+            _DEVICE, Channel(name), times_s, values
+        )
         if window is not None:
-            windows.append(window)
+            found.append((window, _past(window, times_s, values)))
             continue
+        samples = int(np.unique(times_s).size)
         text = f"column {name!r} has {samples} samples; a forecast needs {FEWEST_SAMPLES}"
         if name in wanted or len(table.columns) == 1:
             raise GatewayError(f"{table.path}: {text}.")
         warn(f"{text}; it is left out.")
-    if not windows:
+    if not found:
         raise GatewayError(f"{table.path}: no column has {FEWEST_SAMPLES} samples.")
-    return windows
+    return found
 
 
-def _window(table: Table, name: str) -> tuple[Window | None, int]:
+def _samples(table: Table, name: str) -> tuple[Floats, Floats]:
+    """Return the times and values of what a column holds, oldest first."""
     order = table.order()
     values = table.columns[name][order]
     known = np.isfinite(values)
-    bank = WindowBank(warm_samples=FEWEST_SAMPLES)
-    times_s = table.times_s[order][known]
-    window = bank.restore(_DEVICE, Channel(name), times_s, values[known])
-    return window, int(np.unique(times_s).size)
+    return table.times_s[order][known], values[known]
+
+
+def _past(window: Window, times_s: Floats, values: Floats) -> Floats:
+    """Put the newest samples on the window's step, as far back as is of use; NaN = missing."""
+    age = np.rint((window.end_s - times_s) / window.step_s)
+    inside = age < LONGEST_PAST
+    past = np.full(int(age[inside].max()) + 1, np.nan)
+    past[len(past) - 1 - age[inside].astype(np.intp)] = values[inside]
+    return past
 
 
 def write(forecasts: Sequence[Forecast], out: Path) -> None:

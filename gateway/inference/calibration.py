@@ -109,6 +109,11 @@ class Calibration:
         """Let some samples be part of what is normal, counted from the newest (-1) backwards."""
         self._scores[ROWS, : self.size][which] = 1
 
+    def largest(self, head: Head, newest: int) -> int:
+        """Return the head's largest score among so many newest samples, MISSING where none is."""
+        scores = self._scores[head, max(self.size - newest, 0) : self.size]
+        return int(scores.max(initial=MISSING))
+
     def _make_room(self) -> None:
         kept = min(self.size, LENGTH)
         grown = np.empty((ROWS + 1, min(2 * self.size, LENGTH + LENGTH // 8)), np.int16)

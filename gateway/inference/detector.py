@@ -8,7 +8,7 @@ import numpy as np
 
 from gateway.config import InferenceConfig
 from gateway.inference.adaptation import Adaptation, run_each
-from gateway.inference.budget import bound
+from gateway.inference.budget import Terms, terms
 from gateway.inference.calibration import LENGTH, REFRESH
 from gateway.inference.habit import describe
 from gateway.inference.heads import (
@@ -21,13 +21,15 @@ from gateway.inference.heads import (
     shapes,
     surprise,
 )
-from gateway.inference.model import Model, Outputs, Stack, stack
-from gateway.inference.patterns import Look
-from gateway.inference.track import Pending, Track
+from gateway.inference.model import DAY_S, Model, Outputs, Stack, stack
+from gateway.inference.patterns import FALL, RISE, Look
+from gateway.inference.track import Judgement, Pending, Track
 from gateway.types import QUANTILES, Channel, DevEui, Status, Verdict, Warming, Window
 
 HISTORY = LENGTH + 2 * REFRESH
 """How many of a channel's newest verdicts `restore` needs to be as before a restart."""
+_DAYS = 3
+"""So many days make a usual one."""
 
 
 class Detector:
@@ -73,9 +75,9 @@ class Detector:
         """
         track = Track.begin(self.config)
         track.restored = window
-        abnormal = self._bound() * self.factors.get((dev_eui, channel), 1.0)
+        agreed = self._terms().times(self.factors.get((dev_eui, channel), 1.0))
         for verdict in history:
-            track.replay(verdict, abnormal)
+            track.replay(verdict, agreed)
         self._tracks.setdefault(dev_eui, {})[channel] = track
 
     def forget(self, dev_eui: DevEui) -> None:
@@ -83,12 +85,12 @@ class Detector:
         self._tracks.pop(dev_eui, None)
         self.adaptation.forget(dev_eui)
 
-    def _bound(self) -> float:
-        """Return below what a p-value is abnormal, with as many channels as are known."""
+    def _terms(self) -> Terms:
+        """Return what is abnormal, with as many channels as are known."""
         if not self.config.episodes_per_week:
-            return bound(self.config, 0.0)
+            return terms(self.config, 0.0)
         steps = [t.step_s for tracks in self._tracks.values() for t in tracks.values()]
-        return bound(self.config, sum(1.0 / step_s for step_s in steps if step_s > 0.0))
+        return terms(self.config, sum(1.0 / step_s for step_s in steps if step_s > 0.0))
 
     def _track(self, window: Window) -> Track:
         channels = self._tracks.setdefault(window.dev_eui, {})
@@ -125,10 +127,11 @@ class Detector:
         surprises = surprise(observed, expected, shape.grain)
         rows = nonconformities(stacked, outputs, shape, surprises).tolist()
         looks, days = _looks(shape, stacked, surprises), describe(stacked)
-        abnormal = self._bound()
+        agreed = self._terms()
         for at, window in enumerate(windows):
             factor = self.factors.get((window.dev_eui, window.channel), 1.0)
-            judgement = tracks[at].take(window, rows[at], looks[at], days[at], abnormal * factor)
+            asked = agreed.times(factor)
+            judgement = tracks[at].take(window, rows[at], looks[at], days[at], asked)
             doubted = factor < 1.0 and tracks[at].episode.sudden
             anomalous = judgement.anomalous and not doubted
             yield Verdict(
@@ -137,7 +140,7 @@ class Detector:
                 time_s=window.end_s,
                 observed=window.observed,
                 status=Status.ANOMALOUS if anomalous else Status.OK,
-                expected=_expected(expected[at]),
+                expected=_expected(expected[at], window, judgement),
                 score=judgement.score + 0.0,  # never -0
                 p_value=judgement.p,
                 heads=judgement.heads,
@@ -156,9 +159,34 @@ def _pending(window: Window, stacked: Stack, outputs: Outputs, at: int) -> Pendi
     return Pending(window.end_s, window.step_s, float(stacked.base[at]), quantiles)
 
 
-def _expected(quantiles: Floats) -> tuple[float, float, float] | None:
+def _expected(
+    quantiles: Floats, window: Window, judgement: Judgement
+) -> tuple[float, float, float] | None:
+    """Return what the sample is told to differ from.
+
+    What is called anomalous for its slow course may lie within the forecast made one step before.
+    Then what is usual at this time of day is told, or nothing where that is no contrast either.
+    """
     low, middle, high = quantiles[[LOWER, MIDDLE, UPPER]].tolist()
-    return (low, middle, high) if np.isfinite(low + high) else None
+    if not np.isfinite(low + high):
+        return None
+    if not judgement.anomalous or not low <= window.observed <= high:
+        return low, middle, high
+    usual = _usual(window)
+    if usual is None or usual[0] <= window.observed <= usual[2]:
+        return None
+    against = FALL if window.observed > usual[2] else RISE  # a name that the band would belie
+    return None if judgement.pattern == against else usual
+
+
+def _usual(window: Window) -> tuple[float, float, float] | None:
+    """Return least, middle and largest value at this time of day, None with fewer than 3 days."""
+    day = max(round(DAY_S / window.step_s), 1)
+    slots = np.arange(len(window.values) - 1 - day, -1, -day)
+    then = window.values[slots][window.mask[slots] > 0]
+    if then.size < _DAYS:
+        return None
+    return float(then.min()), float(np.median(then)), float(then.max())
 
 
 def _looks(shape: Shape, stacked: Stack, surprises: Floats) -> list[Look]:
@@ -170,5 +198,6 @@ def _looks(shape: Shape, stacked: Stack, surprises: Floats) -> list[Look]:
         (shape.slope / spread).tolist(),
         shape.run.tolist(),
         shape.eventful.tolist(),
+        shape.excursion.tolist(),
     )
     return [Look(*values) for values in zip(*columns, strict=True)]

@@ -59,6 +59,7 @@ _STRIDE = 8
 _LARGEST_SPAN, _SMALLEST_SPAN = 96, 16
 _EVENT_SHARE = 0.8
 _LARGEST_ODDS = 20.0
+_AWAY, _PAST_OF_AN_EXCURSION = 3, 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Shape:
     value (rain, a valve), so that leaving it is no fault. `shift` [B, 4] holds the newest day's
     mean, log spread and log roughness in standard deviations of those before, and their distance;
     `slope` is the newest hour's movement in channel units, `run` how many newest values are equal.
+    `excursion` is how many times as far the value has just been away and come back as ever before.
     """
 
     grain: Floats
@@ -77,6 +79,7 @@ class Shape:
     shift: Floats
     slope: Floats
     run: npt.NDArray[np.int64]
+    excursion: Floats
 
 
 def to_milli(values: npt.NDArray[np.floating]) -> Milli:
@@ -96,6 +99,7 @@ def shapes(stacked: Stack) -> Shape:
         shift=_shift(stacked),
         slope=_slope(values, seen),
         run=_runs(values, seen),
+        excursion=_excursion(values, seen),
     )
 
 
@@ -128,6 +132,31 @@ def _runs(values: FloatArray, mask: FloatArray) -> npt.NDArray[np.int64]:
         np.int64
     )
     return runs
+
+
+def _excursion(values: FloatArray, mask: FloatArray) -> Floats:
+    """Compare the excursion that has just ended with the largest before it; 0 where none has.
+
+    One of 1 to `_AWAY` samples, all on one side of both the sample before and the one after. A
+    rise that stays, such as a watering's, is none; nor is one in too short or too calm a past.
+    """
+    slots = np.where(mask > 0, np.arange(values.shape[1]), 0)
+    x = np.take_along_axis(values, np.maximum.accumulate(slots, axis=1), axis=1)
+    size = np.zeros_like(x)
+    high = low = x[:, 1:-1]
+    for width in range(1, _AWAY + 1):
+        if width > 1:
+            high = np.minimum(high[:, 1:], x[:, 1:-width])
+            low = np.maximum(low[:, 1:], x[:, 1:-width])
+        before, after = x[:, : -width - 1], x[:, width + 1 :]
+        off = np.maximum(high - np.maximum(before, after), np.minimum(before, after) - low)
+        size[:, width + 1 :] = np.maximum(size[:, width + 1 :], off)
+    first = np.argmax(mask > 0, axis=1)
+    size[np.arange(x.shape[1]) <= first[:, None] + _AWAY + 1] = 0.0
+    largest = size[:, :-1].max(axis=1)
+    enough = (mask.sum(axis=1) >= _PAST_OF_AN_EXCURSION) & (largest > 0)
+    ratio: Floats = np.where(enough, size[:, -1] / np.where(largest > 0, largest, 1.0), 0.0)
+    return ratio.astype(np.float64)
 
 
 def _slope(values: FloatArray, mask: FloatArray) -> Floats:

@@ -24,7 +24,8 @@ class Look:
 
     `surprise` is the signed distance of the newest sample from its forecast, NaN without one;
     `level` and `roughness` are the newest day's, in standard deviations of the days before;
-    `slope` is the newest movement as a share of the window's spread; `run` counts equal values.
+    `slope` is the newest movement as a share of the window's spread; `run` counts equal values;
+    `excursion` is how many times as far as ever the value was away before it has just come back.
     """
 
     surprise: float
@@ -33,6 +34,7 @@ class Look:
     slope: float
     run: int
     eventful: bool
+    excursion: float = 0.0
 
 
 def name_pattern(episode: Episode, p: list[float], look: Look) -> str:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.config import InferenceConfig
+from gateway.inference.budget import Leeway, Terms
 from gateway.inference.calibration import REFRESH, Calibration, Fused, fuse
 from gateway.inference.episodes import Episode
 from gateway.inference.habit import Habit
 from gateway.inference.heads import MILLI, MISSING, Floats, Head
 from gateway.inference.patterns import Look, name_pattern
+from gateway.inference.suspicion import Suspicion
 from gateway.types import QUANTILES, FloatArray, Forecast, Status, Verdict, Window
 
 _NEWEST_SURPRISES = 24
@@ -21,12 +23,15 @@ _CLIP = 4.0
 _EVENT_P = 1e-3
 _EXTREME_P = 1e-4
 _EXTREME_SURPRISE = 12.0
-_EXTREME_ODDS, _WITH_ODDS_SURPRISE = 3.0, 6.0
-"""Where the model takes the sample for a fault, a lesser surprise will do."""
+_USUAL_BOUND, _TAIL_POWER = 2e-4, 4.0
+_NOTABLE, _FURTHER, _AWAY = 0.3, 2.5, 3
+"""An excursion is a fault when it went so many times as far as any in the window's past."""
+_UNFORESEEN, _WILD = (MILLI * math.log(surprise + 0.3) for surprise in (6.0, 8.0))
+"""As `Head.STEP` has it."""
 _KEYS = tuple(head.name.lower() for head in Head)
 _FUSED = ("fused", "fast", "slow")
 _SURPRISE, _STEP_S, _UNRIPE = "z", "step_s", "unripe"
-_RECENT = "recent"
+_RECENT, _LEEWAY, _SUSPECTED = "recent", "leeway", "suspected"
 _NEEDED = {*_FUSED, _STEP_S}
 _SHARE = 1.0 / 12.0
 """The score is half the newest sample's oddness, at once, and half its running mean."""
@@ -77,6 +82,8 @@ class Track:
     calibration: Calibration = field(default_factory=Calibration)
     surprises: deque[float] = field(default_factory=lambda: deque(maxlen=_NEWEST_SURPRISES))
     habit: Habit = field(default_factory=Habit)
+    leeway: Leeway = field(default_factory=Leeway)
+    suspicion: Suspicion = field(default_factory=Suspicion)
     recent: float = 0.0
     fused: Fused = (0, 0, 0)
     newest_s: float | None = None
@@ -90,47 +97,73 @@ class Track:
         return cls(Episode(config))
 
     def take(
-        self, window: Window, row: list[int], look: Look, day: Floats, bound: float
+        self, window: Window, row: list[int], look: Look, day: Floats, terms: Terms
     ) -> Judgement:
         """Judge the next sample by its heads (all but BIAS, which is of this track's making).
 
         The model's odds for a fault count twice: as a head, by how rare they are here, and as what
-        they say: a decade of the p-value each. Undetected faults make the former forgetful.
+        they say, see `Suspicion`. Undetected faults make the former forgetful.
 
-        `day` is the newest day as `habit.describe` tells it; a p-value below `bound` is abnormal.
+        `day` is the newest day as `habit.describe` tells it; `terms` say what is abnormal.
         """
         row[Head.BIAS] = self._bias(look.surprise)
         self._refresh(window.end_s, window.step_s)
         p_heads = self.calibration.p_heads(row)
         self.fused = fuse(p_heads, self.fused)
-        p = rare = self.calibration.p_fused(self.fused)
-        odds = max(row[Head.FAULT] / MILLI, 0.0) if self.calibration.ripe else 0.0
-        p = max(p * 10.0**-odds, min(p, self.calibration.floor))
-        extreme = self.calibration.ripe and _is_extreme(p_heads, look, odds)
+        rare = self.calibration.p_fused(self.fused)
+        p = min(rare, self.suspicion.take(row[Head.FAULT]) if self.calibration.ripe else 1.0)
+        bound = self.leeway.bound(terms.bound)
+        extreme = self.calibration.ripe and self._is_extreme(p_heads, look, _reach(bound))
         if look.eventful:
             p = max(p, _EVENT_P)
         elif extreme:
             p = min(p, self.calibration.floor)
         ripe = self.calibration.ripe
-        anomalous = self._remember(window.end_s, p, row, bound, extreme=extreme, ripe=ripe)
+        anomalous = self._remember(window.end_s, p, row, terms, extreme=extreme, ripe=ripe)
         if anomalous:
             self.episode.pattern = name_pattern(self.episode, p_heads, look)
         heads = self._heads(row, window.step_s, surprised=math.isfinite(look.surprise))
         if not ripe:
             heads[_UNRIPE] = 1.0
         unusual, lesson = self.habit.take(day, row[Head.JUMP], calm=not anomalous)
-        score = self._score(unusual - math.log10(rare))
-        heads |= {_RECENT: self.recent, **lesson}
+        score = self._score(unusual - math.log10(p))
+        heads |= {_RECENT: self.recent, _SUSPECTED: self.suspicion.mean, **lesson}
+        if terms.allowed > 0.0:
+            heads[_LEEWAY] = self.leeway.decades
         return Judgement(p, score, anomalous, self.episode.pattern if anomalous else "", heads)
+
+    def _is_extreme(self, p_heads: list[float], look: Look, reach: float) -> bool:
+        """Whether one sample is so far out that waiting for another would be foolish.
+
+        `reach` is how much further out than usually it must be.
+        """
+        if look.eventful:
+            return False
+        if self._came_back(look, reach):
+            return True
+        unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
+        return unlikely and abs(look.surprise) > _EXTREME_SURPRISE * reach
+
+    def _came_back(self, look: Look, reach: float) -> bool:
+        """Whether one to three unforeseen samples were off further than ever, and now are over.
+
+        Where the model takes them for a fault, a lesser excursion will do, if it was unforeseen.
+        """
+        if look.excursion < _NOTABLE:
+            return False
+        off = self.calibration.largest(Head.STEP, _AWAY) - MILLI * math.log(reach)
+        if look.excursion > _FURTHER * reach and off > _UNFORESEEN:
+            return True
+        return self.suspicion.likely and off > _WILD
 
     def _score(self, oddness: float) -> float:
         self.recent = round(self.recent + _SHARE * (oddness - self.recent), 3)
         return (oddness + self.recent) / 2.0
 
-    def replay(self, verdict: Verdict, bound: float) -> None:
+    def replay(self, verdict: Verdict, terms: Terms) -> None:
         """Take a stored verdict through the steps that a fresh sample goes through.
 
-        `bound` is what was abnormal then, as far as one knows now.
+        `terms` are what was agreed then, as far as one knows now.
         """
         heads = verdict.heads
         if verdict.p_value is None or not heads.keys() >= _NEEDED:
@@ -143,15 +176,19 @@ class Track:
         self.fused = (now, fast, slow)
         anomalous = verdict.status is Status.ANOMALOUS
         ripe = _UNRIPE not in heads
-        self._remember(verdict.time_s, verdict.p_value, row, bound, extreme=anomalous, ripe=ripe)
+        self._remember(verdict.time_s, verdict.p_value, row, terms, extreme=anomalous, ripe=ripe)
+        self.leeway.decades = heads.get(_LEEWAY, 0.0)
+        self.suspicion.replay(row[Head.FAULT], heads.get(_SUSPECTED, self.suspicion.mean))
         self.episode.pattern = verdict.pattern
         self.habit.replay(heads)
         self.recent = heads.get(_RECENT, 0.0)
 
     def _remember(
-        self, time_s: float, p: float, row: list[int], bound: float, *, extreme: bool, ripe: bool
+        self, time_s: float, p: float, row: list[int], terms: Terms, *, extreme: bool, ripe: bool
     ) -> bool:
+        bound = self.leeway.bound(terms.bound)
         anomalous = self.episode.step(time_s, p, bound, extreme=extreme)
+        self.leeway.take(terms.allowed, began=anomalous and self.episode.samples == 1)
         self.calibration.add(row, self.fused if ripe else None)
         self.calibration.learn(self.episode.learnable(time_s))
         return anomalous
@@ -181,11 +218,6 @@ class Track:
         return heads
 
 
-def _is_extreme(p_heads: list[float], look: Look, odds: float) -> bool:
-    """Whether one sample is so far out that waiting for a second would be foolish."""
-    if look.eventful:
-        return False
-    if odds > _EXTREME_ODDS and abs(look.surprise) > _WITH_ODDS_SURPRISE:
-        return True
-    unlikely = max(p_heads[Head.STEP], p_heads[Head.JUMP]) < _EXTREME_P
-    return unlikely and abs(look.surprise) > _EXTREME_SURPRISE
+def _reach(bound: float) -> float:
+    """Return how much further out a lone value must be, 1 at the usual bound: tails are heavy."""
+    return float(max((_USUAL_BOUND / bound) ** (1.0 / _TAIL_POWER), 1.0))

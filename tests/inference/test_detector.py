@@ -183,6 +183,19 @@ def test_an_anomaly_does_not_teach_itself_but_a_lasting_change_is_accepted_withi
     assert not [at for at in found if at > 1200 + 2 * DAY]
 
 
+@pytest.mark.parametrize("off", [12.0, -12.0])
+def test_what_is_told_as_expected_is_never_what_was_observed(built_in: Model, off: float) -> None:
+    values = air_temperature(12 * DAY)
+    ramp = np.clip((np.arange(len(values)) - 10 * DAY) / 24, 0, 1) * off
+    verdicts = backtest(values + ramp, built_in)
+    found = [verdicts[at] for at in anomalous(verdicts) if at > 10 * DAY]
+    assert found
+    for verdict in found:
+        if verdict.expected is not None:
+            low, _, high = verdict.expected
+            assert not low <= verdict.observed <= high
+
+
 def test_a_channel_that_rests_on_one_value_may_leave_it(built_in: Model) -> None:
     rain = np.zeros(14 * DAY)
     rain[1100:1106] = [0.2, 0.4, 0.8, 0.4, 0.2, 0.2]

@@ -53,7 +53,7 @@ def test_the_naive_rule_falls_back_to_the_newest_value() -> None:
 def test_a_perfect_forecast_has_no_error_and_full_coverage() -> None:
     trial = forecasts.spread(daily(), 2000, 6000, 1, 5)
     assert trial is not None
-    row = forecasts.judge(oracle(96), trial)
+    row = forecasts.judge(forecasts.alone(oracle(96)), trial)
     assert row["mase"] == pytest.approx(0, abs=1e-4)
     assert row["mase_192"] == pytest.approx(0, abs=1e-4)
     assert row["coverage"] == 1.0

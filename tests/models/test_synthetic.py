@@ -85,3 +85,23 @@ def test_every_kind_of_fault_returns_as_many_samples_as_it_damaged(kind: str) ->
     made = faults.KINDS[kind](np.random.default_rng(5), x, 0.5)
     assert made.dtype == np.float32
     assert 1 <= len(made) <= len(x)
+
+
+def test_faults_reach_the_newest_slot_at_any_age() -> None:
+    rng = np.random.default_rng(0)
+    ages = []
+    for _ in range(400):
+        begun, stop, length = faults.placed(rng, "drift", 512)
+        assert 0 <= begun < stop <= 512
+        assert stop - begun <= length
+        ages += [512 - begun] if stop == 512 else []
+    assert min(ages) < 5
+    assert max(ages) > 100
+
+
+def test_watering_lifts_and_never_lowers() -> None:
+    rng = np.random.default_rng(4)
+    dry = faults.float32(rng.normal(size=600))
+    lifted = faults.water(rng, dry) - dry
+    assert lifted.min() > -1e-3
+    assert lifted.max() > 0.1

@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models import batches, forecasts, pack, quantize, runtime, train
+from models import batches, faults, forecasts, pack, quantize, runtime, train
 from models.config import CONFIGS, Config
 from models.export import export
 
@@ -61,8 +61,9 @@ def test_a_batch_hides_and_damages_but_keeps_the_truth(pool: batches.Pool) -> No
     assert 0.5 < float(batch.mask.mean()) < 0.95
     differs = ((batch.values != batch.clean) & (batch.mask * batch.known > 0)).any(1)
     assert 0.05 < float(differs.float().mean()) < 0.4
-    assert set(batch.kind[differs].tolist()) <= set(range(1, 9))
+    assert set(batch.kind[differs].tolist()) <= set(range(1, len(faults.KINDS) + 1))
     assert ((batch.faulty == 0) | (batch.kind > 0)).all()
+    assert torch.equal(batch.flags[:, -1], batch.faulty)
 
 
 def test_the_same_seed_draws_the_same_batch(pool: batches.Pool) -> None:
