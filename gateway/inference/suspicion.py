@@ -16,7 +16,7 @@ from gateway.inference.heads import MILLI, MISSING
 _SHARE = 0.12
 _LOWEST, _HIGHEST = -4.0, 5.0
 _BEGINNING = -3.0
-_LEVEL, _P_AT_LEVEL, _DECADES = 0.75, 2e-4, 1.0
+_LEVEL, _P_AT_LEVEL, _DECADES = 0.95, 2e-4, 1.0
 _SMALLEST = 1e-8
 _LIKELY, _NEWEST = 2.0 * MILLI, 4
 

@@ -18,8 +18,8 @@ def test_one_suspicious_sample_is_not_enough() -> None:
 
 
 def test_mildly_suspicious_for_long_is_enough() -> None:
-    assert heard([-3000] * 50 + [800] * 10) > BOUND
-    assert heard([-3000] * 50 + [800] * 40) < BOUND
+    assert heard([-3000] * 50 + [1500] * 10) > BOUND
+    assert heard([-3000] * 50 + [1500] * 40) < BOUND
 
 
 def test_a_model_without_odds_is_never_suspicious() -> None:
