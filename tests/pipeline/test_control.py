@@ -363,7 +363,7 @@ async def test_an_emergency_stop_closes_and_refuses_until_an_admin_lifts_it(tmp_
         (reply,) = (await order(gateway, "resume", by="root")).replies
         assert reply.data == {"stopped": False, "stood_s": 60}
         assert (await command(gateway, "open", object={"minutes": 1}, by="anna")).answers == []
-        assert gateway.store.control() == {"emergency_stop": None}
+        assert gateway.store.control() == {}
 
 
 async def test_an_emergency_stop_takes_back_what_has_not_gone() -> None:

@@ -53,6 +53,8 @@ SCHEMAS = {
     r"lora-gateway/device/[^/]+/state": "state",
     r"lora-gateway/device/[^/]+/anomaly": "anomaly",
     r"lora-gateway/device/[^/]+/forecast": "forecast",
+    r"lora-gateway/program/[^/]+/state": "program",
+    r"lora-gateway/group/[^/]+/command/[^/]+": "group_command",
     r"homeassistant/device/[^/]+/config": "home_assistant",
 }
 """Which schema the messages of a topic follow."""
@@ -78,7 +80,11 @@ def ours(broker: MemoryBroker) -> list[Message]:
 async def test_every_message_of_a_small_life_follows_its_shipped_schema(tmp_path: Path) -> None:
     warm = {"enabled": True, "warm_samples": 16}
     broker = MemoryBroker()
-    async with running(daemon_settings(tmp_path, inference=warm), broker) as farm:
+    together = {
+        "groups": {"all": {"devices": [PROBE]}},
+        "programs": {"bed": {"start": ["03:00"], "minutes": 5, "valve": [{"device": PROBE}]}},
+    }
+    async with running(daemon_settings(tmp_path, inference=warm, **together), broker) as farm:
         for f_cnt in range(24):
             at_s = time.time() - 900.0 * (24 - f_cnt)
             hot = 45.0 if f_cnt == 20 else 20.0 + f_cnt % 3
@@ -89,6 +95,8 @@ async def test_every_message_of_a_small_life_follows_its_shipped_schema(tmp_path
             await farm.until(lambda verb=verb: farm.heard(f"{BASE}/bridge/response/{verb}"))
         farm.say(f"{BASE}/device/{PROBE}/set", json.dumps({"id": ID, "hex": "01"}).encode())
         await farm.until(lambda: farm.heard(COMMAND))
+        farm.say(f"{BASE}/group/all/set", json.dumps({"id": ID[::-1], "hex": "01"}).encode())
+        await farm.until(lambda: any("/group/all/command/" in one.topic for one in ours(broker)))
         broker.stop()
         broker.start()
         speak(farm, 1, 30)

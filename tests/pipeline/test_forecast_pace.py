@@ -43,9 +43,13 @@ async def test_a_forecast_is_told_again_only_when_steps_have_passed() -> None:
         devices=DeviceBook(Config(), store),
         alerts=NoAlerts(),  # type: ignore[arg-type]
         downlinks=NoAlerts(),  # type: ignore[arg-type]
+        programs=NoAlerts(),  # type: ignore[arg-type]
+        groups=NoAlerts(),  # type: ignore[arg-type]
+        now_s=float,
         version="1",
         info=dict,
         health=dict,
+        simulate=dict,
     )
     counts = [told(bulletin, device_at(STEP_S * step)) for step in range(2 * FORECAST_STEPS + 1)]
     assert counts == [1, *[0] * (FORECAST_STEPS - 1)] * 2 + [1]
