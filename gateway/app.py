@@ -309,7 +309,7 @@ class Daemon:
                     "acknowledges a multicast frame, so nothing more will be known.",
                     counter=counter,
                 )
-        self._assembly.stages.note_multicast(frame.command_id, state, said)
+        self._assembly.stages.instructions.note_multicast(frame.command_id, state, said)
         self._pipeline.nudge()
 
     def _may_go(self, downlink: Downlink) -> bool:

@@ -39,17 +39,19 @@ from gateway.explanation import Explainer
 from gateway.handling import Handling
 from gateway.inference import Detector, candidates, load_model, read_pack
 from gateway.inference.installed_adapters import adaptation, installed
+from gateway.instructions import Instructions
 from gateway.links import ScriptProcess
 from gateway.network import Airwaves, Changes, NetworkServer, RadioDevice, Roster, from_record
 from gateway.probation import Probation
 from gateway.radios import radios_of
 from gateway.requests import Requests
+from gateway.rulebook import Rulebook
 from gateway.simulation import ASKED_DAYS, Simulation, Standing, as_json
 from gateway.speech import say
 from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DeviceEvent, Json, ScriptEngine
+from gateway.types import Clock, Delivery, DevEui, DeviceEvent, DeviceInfo, Json, ScriptEngine
 from gateway.upkeep import SamplingAdviser
 from gateway.weather import StoreWeather
 from gateway.windows import WindowBank
@@ -165,6 +167,29 @@ def assemble(
         lambda one: downlinks.get(one) is not None,
     )
     groups.restore(kept)
+
+    def info_of(dev_eui: DevEui) -> DeviceInfo | None:
+        return devices.info_of(dev_eui) or network.info_of(dev_eui)
+
+    rulebook = Rulebook(
+        config, alerts.written, store, authority,
+        channels=devices.channels, info_of=info_of, now_s=clock.now_s(),
+    )  # fmt: skip
+    for trouble in rulebook.troubles:
+        telemetry.warned(trouble)
+    instructions = Instructions(
+        requests=requests,
+        desk=desk,
+        alerts=alerts,
+        handling=Handling(alerts, authority, store.alert),
+        rulebook=rulebook,
+        programs=programs,
+        groups=groups,
+        authority=authority,
+        network=network,
+        devices=devices,
+        info_of=info_of,
+    )
     stages = Stages(
         config,
         clock=clock,
@@ -177,14 +202,10 @@ def assemble(
         detector=detector,
         alerts=alerts,
         downlinks=downlinks,
-        requests=requests,
         network=network,
         desk=desk,
-        handling=Handling(alerts, authority, store.alert),
+        instructions=instructions,
         devices=devices,
-        programs=programs,
-        groups=groups,
-        authority=authority,
         adviser=adviser,
         telemetry=telemetry,
     )

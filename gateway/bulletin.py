@@ -134,7 +134,7 @@ class Bulletin:
         yield self.health()
         yield self._list()
         yield messages.bridge_rules(
-            self._topics, self._assembly.stages.rulebook.listed(self._now_s())
+            self._topics, self._assembly.stages.instructions.rulebook.listed(self._now_s())
         )
         yield from self._announcements()
         for device in list(self._devices):

@@ -14,59 +14,37 @@ from dataclasses import dataclass, field, replace
 
 from gateway.agronomy import Derivation
 from gateway.alerts import AlertEngine, newest_steps
-from gateway.alerts.written import RULE_PREFIX, DueAction
 from gateway.codecs import LinkHealth, PayloadDecoder
 from gateway.codecs.radio import read_heard
-from gateway.collective import Collective
 from gateway.config import Config
 from gateway.control import (
-    PROGRAM,
-    PROGRAM_VERBS,
-    Authority,
     Desk,
     DownlinkTracker,
-    Groups,
-    Programs,
-    Target,
-    carry_out,
-    refused_as,
 )
 from gateway.devices import Device, DeviceBook
-from gateway.errors import BadInput, CommandRefused, ConfigError
-from gateway.handling import Handling
+from gateway.errors import BadInput
 from gateway.inference import Detector
+from gateway.instructions import Instructions
 from gateway.network import Changes, NetworkServer, Taken
-from gateway.outcome import Outcome, Reply
+from gateway.outcome import Outcome
 from gateway.recollection import Recollection, is_judged
-from gateway.requests import (
-    ABOUT_ALERTS,
-    Command,
-    GroupAsked,
-    Hello,
-    Ordered,
-    Question,
-    Requests,
-)
 from gateway.requests import SOURCE as OPERATOR
-from gateway.rulebook import TOPIC as RULE_TOPIC
-from gateway.rulebook import Rulebook, action_id
-from gateway.speech import say
-from gateway.store import AuditRecord, EventRecord, Store, UplinkRecord
+from gateway.requests import (
+    Command,
+)
+from gateway.store import EventRecord, Store, UplinkRecord
 from gateway.telemetry import Telemetry
 from gateway.types import (
     Ack,
     Clock,
     Delivery,
-    DevEui,
     DeviceEvent,
-    DeviceInfo,
     DeviceLocation,
     DeviceStatus,
     Downlink,
     DownlinkState,
     EventType,
     Join,
-    Json,
     Reading,
     Rejected,
     ServerLog,
@@ -121,14 +99,10 @@ class Stages:
         detector: Detector | None,
         alerts: AlertEngine,
         downlinks: DownlinkTracker,
-        requests: Requests,
         network: NetworkServer,
         desk: Desk,
-        handling: Handling,
+        instructions: Instructions,
         devices: DeviceBook,
-        programs: Programs,
-        groups: Groups,
-        authority: Authority,
         adviser: SamplingAdviser,
         telemetry: Telemetry,
     ) -> None:
@@ -144,41 +118,18 @@ class Stages:
         self._alerts = alerts
         self._downlinks = downlinks
         self._telemetry = telemetry
-        self._requests = requests
         self._network = network
         self._desk = desk
-        self._handling = handling
         if detector is not None:
             detector.factors = alerts.life.adjustments.factors
         self._adviser = adviser
-        self._desk.target_of = self._target_of
         self._changes: list[Changes] = []
         self._ticked_s = clock.now_s()
         self._steps: list[Downlink] = []
         self._held_back: set[str] = set()
-        self._programs = programs
-        self._authority = authority
         self.devices = devices
-        self._collective = Collective(
-            groups,
-            requests,
-            authority=authority,
-            heard=lambda: [*(one.info for one in self.devices), *network.infos()],
-            info_of=self._info_of,
-            take_command=self._take_command,
-        )
+        self.instructions = instructions
         self._derivation = Derivation(config.agronomy)
-        self.rulebook = Rulebook(
-            config,
-            alerts.written,
-            store,
-            authority,
-            channels=self.devices.channels,
-            info_of=self._info_of,
-            now_s=clock.now_s(),
-        )
-        for trouble in self.rulebook.troubles:
-            telemetry.warned(trouble)
         self._recollection = Recollection(
             store,
             windows,
@@ -206,17 +157,14 @@ class Stages:
                 self._put_aside(outcome, delivery, error)
         self._carry(self._network.plan(outcome.now_s), outcome, pending)
         self._judge(outcome, pending)
-        self._act(outcome)
         for event in outcome.alerts:
             if event.event_type is not EventType.UPDATE:
                 self._adviser.hasten(event.alert.dev_eui)
-        self._work_programs(outcome)
+        self.instructions.work(outcome)
         self._send_on(outcome)
-        self._collective.follow(outcome)
         outcome.alerts = newest_steps(outcome.alerts)
         outcome.memory.update(self._alerts.life.changes())
-        if self.rulebook.note(outcome.alerts):
-            outcome.rules = self.rulebook.listed(outcome.now_s)
+        self.instructions.follow(outcome)
         for event in outcome.alerts:
             self._telemetry.alert_changed(event)
         for downlink in outcome.downlinks:
@@ -296,18 +244,18 @@ class Stages:
     def _advise(self, outcome: Outcome) -> None:
         """Say how often devices should measure, and set it where the operator agreed."""
         advised = self._adviser.look(
-            self.devices, self._alerts.open(), self._target_of, outcome.now_s
+            self.devices, self._alerts.open(), self.instructions.target_of, outcome.now_s
         )
         outcome.advice.update(advised.changed)
         outcome.control.update(advised.kept)
         for downlink, is_new in advised.commands:
-            self._take_command(Command(downlink, is_new=is_new), outcome)
+            self.instructions.take_command(Command(downlink, is_new=is_new), outcome)
 
     # --- decode, deduplicate --------------------------------------------------------------
 
     def _take(self, delivery: Delivery, outcome: Outcome, pending: list[_Pending]) -> None:
         if delivery.source == OPERATOR:
-            self._take_request(delivery, outcome)
+            self.instructions.take(delivery, outcome)
             return
         if self._network.hears(delivery.source):
             frame = read_heard(delivery.payload)
@@ -426,155 +374,6 @@ class Stages:
     def _is_late(self, event: Measured) -> bool:
         return event.time_s < event.received_s - self._config.alerts.late_after_s
 
-    def _take_request(self, delivery: Delivery, outcome: Outcome) -> None:
-        match self._requests.read(delivery, self._info_of, outcome.now_s):
-            case Command() as command:
-                self._take_command(command, outcome)
-            case GroupAsked() as asked:
-                self._collective.take(asked, outcome)
-            case Ordered(question):
-                self._take_order(question, outcome)
-            case Question() as question if question.verb.startswith(RULE_TOPIC):
-                self._take_rule(question, outcome)
-            case Question() as question:
-                outcome.questions.append(question)
-            case Hello():
-                outcome.hello = True
-
-    def _take_rule(self, question: Question, outcome: Outcome) -> None:
-        """Carry out what is asked of people's own rules; a trial of one is left to the daemon."""
-        verb = question.verb.removeprefix(RULE_TOPIC)
-        try:
-            ruled = self.rulebook.order(verb, question.body, outcome.now_s)
-        except (CommandRefused, ConfigError) as refusal:
-            said = str(refusal)
-            outcome.replies.append(Reply(question, error=said))
-            facts = {"what": question.verb[:32], "by": str(question.body.get("by", ""))[:64]}
-            refused_facts = {**facts, "detail": said[:400]}
-            outcome.audit.append(AuditRecord(outcome.now_s, "rule_refused", refused_facts))
-            return
-        outcome.alerts.extend(self._alerts.pass_on(ruled.events, outcome.now_s))
-        outcome.control.update(ruled.kept)
-        if ruled.trial is not None:
-            outcome.trials.append((question, ruled.trial))
-        else:
-            outcome.replies.append(Reply(question, data=ruled.answer))
-        if ruled.facts:
-            outcome.audit.append(AuditRecord(outcome.now_s, "rule", ruled.facts))
-            outcome.rules = self.rulebook.listed(outcome.now_s)
-
-    def _act(self, outcome: Outcome) -> None:
-        """Give the commands that people's rules ask for, and say in the alert what became of it."""
-        for due in self._alerts.written.due():
-            said = self._acted(due, outcome)
-            events = self._alerts.written.acted(due.rule, due.alert_id, said)
-            outcome.alerts.extend(self._alerts.pass_on(events, outcome.now_s))
-
-    def _acted(self, due: DueAction, outcome: Outcome) -> str:
-        name = due.action.command
-        found = [one for one in self.devices if due.device in (one.info.dev_eui, one.info.name)]
-        if not due.is_live:
-            why = say("what the alert rests on was heard before the gateway was restarted.")
-        elif len(found) != 1:
-            why = say("{count} devices are called {name}.", count=len(found), name=due.device)
-        else:
-            command = self._requests.own(
-                RULE_PREFIX + due.rule, action_id(due.alert_id), found[0].info, due.action,
-                outcome.now_s,
-            )  # fmt: skip
-            told = self._take_command(command, outcome)
-            if told.state not in {DownlinkState.REFUSED, DownlinkState.REHEARSED}:
-                return say("The command {name} was given.", name=name)
-            why = told.detail
-        facts = {"what": "rule_action", "by": RULE_PREFIX + due.rule, "detail": why}
-        outcome.audit.append(AuditRecord(outcome.now_s, "rule", facts))
-        return say("The command {name} was not sent: {why}", name=name, why=why)
-
-    def _take_command(self, command: Command, outcome: Outcome) -> Downlink:
-        """Take up a checked command; return it as it stands then."""
-        downlink, now_s = command.downlink, outcome.now_s
-        if command.is_new:
-            downlink = replace(downlink, eta_s=self._alerts.next_s(downlink.dev_eui, now_s))
-            try:
-                steps = self._desk.begin(downlink, now_s)
-            except CommandRefused as refusal:
-                downlink = refused_as(downlink, refusal)
-                outcome.answers.append(downlink)
-            else:
-                downlink = steps[0]
-                outcome.downlinks.extend(steps)
-                if self._network.serves(downlink.dev_eui):
-                    outcome.downlinks.extend(self._network.welcome(downlink, now_s))
-        else:
-            outcome.answers.append(downlink)
-        if command.question is not None:
-            outcome.replies.append(_reply(command.question, downlink))
-        return downlink
-
-    def note_multicast(self, identity: str, state: str, detail: str) -> None:
-        """Take the network server's answer to a multicast frame into the next batch."""
-        self._collective.note_multicast(identity, state, detail)
-
-    def _work_programs(self, outcome: Outcome) -> None:
-        """Start the programs that are due; their commands go the way of all commands."""
-
-        def give(name: str, dev_eui: DevEui, body: Mapping[str, Json]) -> Downlink:
-            authority = self._programs.authority(name)
-            given = {**body, "by": PROGRAM + name}
-            info = self._info_of(dev_eui)
-            command = self._requests.inner(dev_eui, given, info, outcome.now_s, authority)
-            return self._take_command(command, outcome)
-
-        turned = self._programs.turn(outcome.now_s, give)
-        outcome.control.update(turned.kept)
-        outcome.programs.update(turned.names)
-
-    def _take_order(self, question: Question, outcome: Outcome) -> None:
-        verb, body, now_s = question.verb, question.body, outcome.now_s
-        if verb.startswith(ABOUT_ALERTS):
-            self._take_alert_request(question, outcome)
-            return
-        try:
-            if verb in PROGRAM_VERBS:
-                carried = carry_out(self._programs, self._authority, verb, body, now_s)
-            else:
-                carried = self._desk.order(verb, body, now_s)
-        except CommandRefused as refusal:
-            said = f"{refusal.reason}: {refusal.detail}"
-            facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}
-            outcome.replies.append(Reply(question, error=said))
-            outcome.audit.append(
-                AuditRecord(outcome.now_s, "order_refused", {**facts, "detail": said})
-            )
-            return
-        outcome.downlinks.extend(carried.steps)
-        outcome.control.update(carried.kept)
-        outcome.replies.append(Reply(question, data=dict(carried.answer)))
-        if carried.facts:
-            outcome.audit.append(AuditRecord(outcome.now_s, "order", carried.facts))
-
-    def _take_alert_request(self, question: Question, outcome: Outcome) -> None:
-        verb = question.verb.removeprefix(ABOUT_ALERTS)
-        try:
-            handled = self._handling.carry_out(verb, question.body, outcome.now_s)
-        except CommandRefused as refusal:
-            said = f"{refusal.reason}: {refusal.detail}"
-            outcome.replies.append(Reply(question, error=said))
-            facts = {"what": verb[:64], "by": str(question.body.get("by", ""))[:64], "detail": said}
-            outcome.audit.append(AuditRecord(outcome.now_s, "alert_refused", facts))
-            return
-        outcome.alerts.extend(handled.events)
-        outcome.replies.append(Reply(question, data=handled.answer))
-        if handled.facts:
-            outcome.audit.append(AuditRecord(outcome.now_s, "alert", handled.facts))
-
-    def _target_of(self, dev_eui: DevEui) -> Target | None:
-        return self._requests.target(self._info_of(dev_eui))
-
-    def _info_of(self, dev_eui: DevEui) -> DeviceInfo | None:
-        """Return who a device is; one that our own radio serves is known before it speaks."""
-        return self.devices.info_of(dev_eui) or self._network.info_of(dev_eui)
-
     # --- window, infer, decide ------------------------------------------------------------
 
     def _judge(self, outcome: Outcome, pending: Sequence[_Pending]) -> None:
@@ -676,13 +475,6 @@ class Stages:
         )
         self._telemetry.put_aside(rejected)
         outcome.rejected.append(rejected)
-
-
-def _reply(question: Question, downlink: Downlink) -> Reply:
-    if downlink.state is DownlinkState.REFUSED:
-        return Reply(question, error=downlink.detail)
-    told = {"id": downlink.id, "state": downlink.state.value, "detail": downlink.detail}
-    return Reply(question, data=told)
 
 
 KIND: Mapping[type, str] = {

@@ -198,7 +198,7 @@ async def test_a_multicast_group_gets_one_frame_that_nobody_acknowledges() -> No
         outcome = await ask(gateway, command="locate")
         (frame,) = outcome.multicasts
         assert (frame.f_port, frame.data, outcome.dispatch) == (12, b"\5", [])
-        gateway.assembly.stages.note_multicast(ID, "queued", "The server has it.")
+        gateway.assembly.stages.instructions.note_multicast(ID, "queued", "The server has it.")
         (view,) = (await gateway.take()).groups
         assert (view.state, view.counts, view.multicast) == ("queued", {"queued": 2}, True)
         (again,) = (await ask(gateway, command="locate")).groups
