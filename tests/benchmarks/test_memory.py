@@ -35,7 +35,7 @@ def send(client: Client, frames: range, begun_s: float) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_hundred_devices_of_four_channels_fit_in_135_mib(
+def test_a_hundred_devices_of_four_channels_fit_in_145_mib(
     tmp_path: Path, mosquitto: Mosquitto, record_property: Callable[[str, object], None]
 ) -> None:
     begun_s = time.time() - (WARM + JUDGED) * STEP_S
@@ -58,5 +58,5 @@ def test_a_hundred_devices_of_four_channels_fit_in_135_mib(
     record_property("rss_judged_mb", round(judged_mb, 1))
 
     assert judged[0][0], "nothing was judged"
-    assert burst_mb < 145, f"{burst_mb:.1f} MiB in a burst"
-    assert judged_mb < 135, f"{warm_mb:.1f} MiB warm, {judged_mb:.1f} MiB judged and at rest"
+    assert burst_mb < 155, f"{burst_mb:.1f} MiB in a burst"
+    assert judged_mb < 145, f"{warm_mb:.1f} MiB warm, {judged_mb:.1f} MiB judged and at rest"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
+from gateway.alerts.families import Family, family_of
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.words import titled
 from gateway.types import (
@@ -36,6 +37,7 @@ UPDATE_S = 1800.0
 REFRESH_S = 6 * 3600.0
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 _LEAST_SCORE = 0.1
+_UNKNOWN = "unknown"
 
 FindLike = Callable[[DevEui, Reason, float], Likeness | None]
 """Finds when a channel was as it was before a time, and normal."""
@@ -96,6 +98,8 @@ class ModelRule:
         fresh: dict[str, list[Verdict]] = {}
         touched: list[_Episode] = []
         for verdict in verdicts:
+            if family_of(verdict.channel) is Family.LINK:
+                continue  # the rule of links knows more of them, and what to do
             episode = self._holding(verdict)
             if verdict.status is Status.ANOMALOUS and not self._explained(verdict):
                 if episode is None:
@@ -163,7 +167,10 @@ class ModelRule:
         return _Track(reason, _score(verdict.score, verdict.p_value), diagnosis)
 
     def _take(self, episode: _Episode, verdict: Verdict, units: Mapping[Channel, str]) -> None:
-        episode.tracks[verdict.channel] = self._track(verdict, units)
+        newer, before = self._track(verdict, units), episode.tracks.get(verdict.channel)
+        if before is not None and _is_known(before.diagnosis) and newer.diagnosis.cause == _UNKNOWN:
+            newer = replace(newer, diagnosis=before.diagnosis)
+        episode.tracks[verdict.channel] = newer
         seen_s = max(episode.alert.last_seen_s, verdict.time_s)
         episode.alert = replace(episode.alert, last_seen_s=seen_s)
 
@@ -234,6 +241,14 @@ class ModelRule:
         else:
             del self._episodes[dev_eui]
         return self._book.end(episode.alert, end_s)
+
+
+def _is_known(diagnosis: Diagnosis) -> bool:
+    """Whether a shape without a name of its own, as when a fault ends, cannot take this back.
+
+    What jumped for a moment and stays is something else than was said.
+    """
+    return diagnosis.cause != _UNKNOWN and diagnosis.kind != "spike"
 
 
 def _worded(device: DeviceInfo, episode: _Episode) -> Alert:

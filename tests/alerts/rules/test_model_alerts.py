@@ -96,8 +96,6 @@ class Farm:
         ("air.temperature", "level", True, "drift", "unknown", "warning"),
         ("air.co2", "noise", True, "noise", "sensor", "warning"),
         ("noise.level", "fall", False, "drift", "unknown", "warning"),
-        ("radio.rssi", "level", False, "link", "network", "info"),
-        ("radio.snr", "spike", False, "link", "network", "info"),
         ("device.battery_v", "fall", False, "battery", "sensor", "warning"),
         ("device.battery_percent", "level", True, "battery", "sensor", "info"),
         ("anything.else", "", None, "", "", ""),
@@ -162,11 +160,11 @@ def test_a_channel_that_follows_joins_and_one_that_comes_much_later_does_not() -
     assert len(farm.engine.open()) == 2
 
 
-def test_radio_and_battery_have_alerts_of_their_own() -> None:
+def test_a_battery_has_an_alert_of_its_own_and_links_are_left_to_their_rule() -> None:
     farm = Farm()
     farm.sample(soil__moisture="rise", radio__rssi="level", device__battery_v="fall")
     kinds = {alert.kind for alert in farm.engine.open()}
-    assert kinds == {"leak", "link", "battery"}
+    assert kinds == {"leak", "battery"}
 
 
 def test_a_long_anomaly_is_told_again_only_every_six_hours() -> None:
@@ -262,7 +260,7 @@ def test_an_alert_of_a_rule_that_is_gone_ends_at_the_next_tick() -> None:
 
 def test_a_forgotten_device_leaves_nothing_open() -> None:
     farm = Farm()
-    farm.sample(soil__moisture="rise", radio__rssi="level")
+    farm.sample(soil__moisture="rise", device__battery_v="fall")
     assert len(farm.engine.forget(PROBE.dev_eui)) == 2
     assert farm.engine.open() == []
 
@@ -359,3 +357,19 @@ def test_a_late_valve_report_still_explains() -> None:
     opened = reading(VALVE, "valve", True, T0, kind=ReadingKind.BOOLEAN)
     engine.consider(VALVE, [], [opened], T0 + 7200, late=True)
     assert engine.consider(PROBE, [verdict(PROBE, "soil.moisture", T0, "rise")], [], T0) == []
+
+
+def test_what_was_recognised_is_not_taken_back_by_the_shape_of_its_end() -> None:
+    farm = Farm()
+    for pattern in ("noise", *("level", "rise", "fall") * 10):
+        farm.sample(air__temperature=pattern)
+    (alert,) = farm.engine.open()
+    assert (alert.kind, alert.cause) == ("noise", "sensor")
+
+
+def test_a_jump_that_stays_is_something_else() -> None:
+    farm = Farm()
+    for pattern in ("spike", *("level",) * 20):
+        farm.sample(air__temperature=pattern)
+    (alert,) = farm.engine.open()
+    assert alert.kind == "drift"
