@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gateway.alerts.book import alert_id
-from gateway.alerts.causes.fitting import Fitting
+from gateway.alerts.causes.fitting import Fitting, in_order
 from gateway.alerts.causes.group import Group, worse
-from gateway.alerts.causes.likeness import ABOUT_DEVICE, is_natural, ways_of
+from gateway.alerts.causes.likeness import ABOUT_DEVICE, SPIKE, is_natural, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.alerts.causes.story import tell
 from gateway.alerts.families import Family, family_of
@@ -178,7 +178,7 @@ class Causes:
         self._add(group)
         if group.ways:
             group.alert = tell(group, self.neighbours, self._site, now_s)
-        if any(is_natural(way) for way in group.ways):
+        if any(is_natural(way) or way[1] == SPIKE for way in group.ways):
             self._rethink[group.alert.id] = now_s + RETHINK_S
         return [AlertEvent(EventType.NEW, group.alert)]
 
@@ -189,6 +189,10 @@ class Causes:
         group.joined_s = max(group.joined_s, now_s)
         self._of[alert.id] = group
         self._grow(group, ways)
+        return self._grown(group, alert, now_s)
+
+    def _grown(self, group: Group, alert: Alert, now_s: float) -> list[AlertEvent]:
+        """Publish a group that something has joined, if that is worth telling by now."""
         if 2 * len(group.devices()) > group.most:
             group.over_s = None
         doubled = len(group.devices()) >= 2 * group.told
@@ -198,8 +202,15 @@ class Causes:
         return []
 
     def _update(self, group: Group, alert: Alert, now_s: float) -> list[AlertEvent]:
+        ways = ways_of(alert) if group.ways else frozenset()
+        if beside := self._fitting.beside(group, alert, ways, now_s) if ways else []:
+            # It is of another kind now: what was one device's own is part of what others show.
+            group.take(alert)
+            into, other = in_order([group, *beside])
+            self._grow(into, ways)
+            return [*self._fold(other, into, now_s), *self._grown(into, alert, now_s)]
         group.take(alert)
-        self._grow(group, ways_of(alert) if group.ways else frozenset())
+        self._grow(group, ways)
         if not group.ways:
             group.alert = self._introduced(alert)
             return [AlertEvent(EventType.UPDATE, group.alert)]
@@ -241,6 +252,7 @@ class Causes:
     def _fold(self, group: Group, into: Group, now_s: float) -> list[AlertEvent]:
         """End a published alert because another, of the same cause, now stands for it."""
         events = self._close(group, now_s, into.alert.id)
+        into.joined_s = max(into.joined_s, group.joined_s)
         into.spent |= {group.alert.id, *group.spent}
         for member in group.members.values():
             into.take(member)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.alerts.causes.likeness import UP, way_of, ways_of
+from gateway.alerts.causes.likeness import SPIKE, UP, way_of, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.speech import figure, say
 from gateway.types import Alert, Reason
@@ -34,7 +34,8 @@ class Testimony:
 def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
     """Ask the neighbours about an alert's first channel."""
     way = way_of(alert.reason[0]) if alert.reason else None
-    if way is None or way not in ways_of(alert) or not _shift(alert.reason[0]):
+    asked_of = alert.kind == SPIKE or way in ways_of(alert)
+    if way is None or not asked_of or not _shift(alert.reason[0]):
         return Testimony()
     likewise, calm, shown = _ask(alert, neighbours, now_s)
     asked = likewise + calm
