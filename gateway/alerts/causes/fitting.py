@@ -3,7 +3,7 @@
 | it joins | when |
 |---|---|
 | what is open of its own device | they share a way |
-| a group of neighbours | they share a natural way, a rule or a spike, within `JOIN_S`, `RULE_S` or `SPIKE_S` |
+| a group of neighbours | they share a natural way, a rule or a spike, lately enough (`_is_near`) |
 | a group of its profile | the unit or scale jumps alike, within `PROFILE_S` |
 | what many show at once | more than `MANY` devices share a way within `STORM_S` of each other |
 
@@ -16,7 +16,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 from gateway.alerts.causes.group import Group
-from gateway.alerts.causes.likeness import SCALE, SPIKE, Way, is_natural, is_outside, theme_of
+from gateway.alerts.causes.likeness import (
+    SCALE,
+    SPIKE,
+    WEATHER,
+    Way,
+    is_natural,
+    is_outside,
+    theme_of,
+)
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.types import Alert, Channel, DevEui
 
@@ -69,9 +77,7 @@ class Fitting:
         near = (group for group in groups if self._is_near(alert, ways, group, now_s))
         return list(islice(near, 1))
 
-    def beside(
-        self, own: Group, alert: Alert, ways: frozenset[Way], now_s: float
-    ) -> list[Group]:
+    def beside(self, own: Group, alert: Alert, ways: frozenset[Way], now_s: float) -> list[Group]:
         """Return the neighbours' group that a single device's group goes into by its new ways."""
         if len(own.devices()) > 1 or ways <= own.ways:
             return []
@@ -103,7 +109,9 @@ class Fitting:
         ):
             return False
         channel = alert.reason[0].channel
-        outside = is_outside(shared if natural else frozenset({(theme_of(channel), "")}))
+        outside = WEATHER in shared or is_outside(
+            shared if natural else frozenset({(theme_of(channel), "")})
+        )
         return self._knows(alert.dev_eui, group, channel, alert.first_seen_s, outside=outside)
 
     def _knows(

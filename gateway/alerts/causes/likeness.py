@@ -26,6 +26,9 @@ OUTSIDE = frozenset(
 
 _SUDDEN = (OUTSIDE | {"humidity"}) - {"soil temperature"}
 SPIKE = "spike"
+WEATHER: Way = ("weather", SPIKE)
+"""The way of a spike of what a gust, a cloud or a shower makes jump."""
+
 FAULTS = frozenset({"stuck", "noise", SPIKE})
 """Kinds whose direction means nothing."""
 
@@ -75,14 +78,15 @@ def ways_of(alert: Alert) -> frozenset[Way]:
     if alert.rule not in JUDGED:
         return _of_rule(alert)
     if alert.kind in FAULTS:
-        return _own(alert) | {(_faulty(alert, reason), alert.kind) for reason in alert.reason}
+        return _own(alert) | {_fault(alert, reason) for reason in alert.reason}
     return _own(alert) | {way for reason in alert.reason if (way := way_of(reason)) is not None}
 
 
-def _faulty(alert: Alert, reason: Reason) -> str:
-    """Return what a fault is of: a storm makes temperature, humidity and wind jump at once."""
-    sudden = alert.kind == SPIKE and theme_of(reason.channel) in _SUDDEN
-    return "weather" if sudden else str(reason.channel)
+def _fault(alert: Alert, reason: Reason) -> Way:
+    """Return the way of a fault: a storm makes temperature, humidity and wind jump at once."""
+    if alert.kind == SPIKE and theme_of(reason.channel) in _SUDDEN:
+        return WEATHER
+    return str(reason.channel), alert.kind
 
 
 def is_shared(way: Way) -> bool:

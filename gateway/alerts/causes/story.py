@@ -242,7 +242,7 @@ def _rescaled(head: Alert, profiles: Sequence[str]) -> _Saying:
 
 
 def _sudden(group: Group, head: Alert) -> _Saying | None:
-    """What jumps at neighbours at the same time, all one way, is weather and no sensor."""
+    """Return what jumps at neighbours at one time are, all one way: weather, and no sensor."""
     if not head.reason:
         return None
     channel = head.reason[0].channel

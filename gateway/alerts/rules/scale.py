@@ -234,9 +234,11 @@ def _continued(channel: Channel, old: list[float], new: list[float]) -> str:
     Only for quantities that cannot jump; how they swing over the day does not matter.
     """
     jump = jump_of(channel)
-    if jump is None or abs(new[0] - old[-1]) < jump:
-        return ""
+    if jump is None or abs(new[0] - old[-1]) < jump or "moisture" in str(channel).lower():
+        return ""  # dry soil may well be ten times wetter at once
     step = max(abs(after - before) for before, after in pairwise(old))
+    if 2 * step > abs(new[0] - old[-1]):
+        return ""  # it jumps about anyway, or comes back from a single wild sample
     last = old[-1]
     if last > 0 and step < _WITHIN * 5 * last:
         for factor in _TENS:
