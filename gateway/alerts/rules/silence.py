@@ -225,7 +225,7 @@ class SilenceRule:
         limit_s = self._limit_s(dev_eui)
         if dev_eui in self._offline or limit_s is None:
             return False
-        wait_s = self._company.wait_s(dev_eui, limit_s, self._rhythms)
+        wait_s = self._company.wait_s(dev_eui, limit_s, self._rhythms, now_s)
         return now_s <= self._since_s(dev_eui) + wait_s
 
     def _is_told(self, dev_eui: DevEui) -> bool:

@@ -206,7 +206,7 @@ def test_a_unit_that_changed_is_told_and_ends_when_it_is_put_right(
 
 
 def swing(hour: float) -> float:
-    """A clear spring day: 4 degrees before dawn, 20 in the afternoon."""
+    """Return the air of a clear spring day: 4 degrees before dawn, 20 in the afternoon."""
     return 12.0 - 8.0 * math.cos(2 * math.pi * (hour - 4) / 24)
 
 

@@ -270,7 +270,7 @@ def _slow_down(alike: dict[int, str], slower: tuple[int, ...]) -> list[str]:
     for index, profile in alike.items():
         end_s = DAY_S + (HOUR_S if index in slower else 0.0)
         times = [index * 400.0 + n * 900.0 for n in range(int(DAY_S / 900))]
-        step_s = HOUR_S + 30 * index if index in slower else 900.0
+        step_s = HOUR_S + 30 * (index + 3) if index in slower else 900.0
         times += [times[-1] + step_s * (n + 1) for n in range(int(8 * end_s / DAY_S))]
         calls += [(time_s, index, profile) for time_s in times]
     ticks = [(n * TICK_S, -1, "") for n in range(int((DAY_S + 2 * HOUR_S) / TICK_S))]
