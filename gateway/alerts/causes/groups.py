@@ -17,6 +17,7 @@ from dataclasses import replace
 from gateway.alerts.book import alert_id
 from gateway.alerts.causes.fitting import Fitting, in_order
 from gateway.alerts.causes.group import Group, worse
+from gateway.alerts.causes.headline import is_the_users
 from gateway.alerts.causes.likeness import ABOUT_DEVICE, SPIKE, is_natural, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.alerts.causes.story import tell
@@ -167,12 +168,30 @@ class Causes:
         found = self._fitting.find(alert, ways, now_s) if ways else []
         if found:
             into, *others = found
+            if is_the_users(alert) and not any(map(is_the_users, into.members.values())):
+                return self._take_over(alert, ways, found, now_s)
             events = [step for one in others for step in self._fold(one, into, now_s)]
             return events + self._join(into, alert, ways, now_s)
         group = Group(alert, self._introduced(alert), ways, now_s, now_s)
         group.take(alert)
         self._of[alert.id] = group
         return self._open(group, now_s)
+
+    def _take_over(
+        self, alert: Alert, ways: frozenset[tuple[str, str]], found: Sequence[Group], now_s: float
+    ) -> list[AlertEvent]:
+        """Begin what a limit of the user's own says, and fold into it what was told before.
+
+        So it is told as new, even where what others said was acknowledged or in the digest.
+        """
+        group = Group(alert, alert, ways, now_s, now_s)
+        group.take(alert)
+        self._of[alert.id] = group
+        self._add(group)
+        folded = [step for one in found for step in self._fold(one, group, now_s)]
+        group.told = len(group.devices())
+        group.alert = tell(group, self.neighbours, self._site, now_s)
+        return [AlertEvent(EventType.NEW, group.alert), *folded]
 
     def _open(self, group: Group, now_s: float) -> list[AlertEvent]:
         self._add(group)

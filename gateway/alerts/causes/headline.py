@@ -29,6 +29,11 @@ def in_own_words(alert: Alert) -> bool:
     return alert.rule not in JUDGED and alert.rule != SCALE_RULE
 
 
+def is_the_users(alert: Alert) -> bool:
+    """Say whether a limit or a rule of the user's own found it."""
+    return _source(alert) == 0
+
+
 def _source(alert: Alert) -> int:
     """Return how far down an alert's rule comes, a user's own first."""
     if alert.rule == SCALE_RULE:

@@ -194,11 +194,7 @@ def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: s
             alert, kind=saying.kind, cause=saying.cause, title=saying.title(place, count),
             advice=saying.advice, evidence=(*said, *evidence),
         )  # fmt: skip
-    title = (
-        say("{title}; {count} more devices likewise", title=head.title, count=count - 1)
-        if count > 2  # noqa: PLR2004 - two devices are one and one more
-        else say("{title}; one more device likewise", title=head.title)
-    )
+    title = _likewise(head, group, members)
     alert = replace(
         alert, kind=head.kind, cause=head.cause, title=title, advice=head.advice,
         evidence=(*head.evidence, *evidence),
@@ -213,6 +209,17 @@ def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: s
         return replace(alert, cause="environment" if head.cause == "unknown" else head.cause)
     outside = is_outside(frozenset(_themes(head)))
     return replace(alert, cause="environment") if outside and head.cause == "unknown" else alert
+
+
+def _likewise(head: Alert, group: Group, members: Sequence[Alert]) -> str:
+    """Return the title of the one that is told, with how many others are found by its rule."""
+    alike = {one.dev_eui for one in members if one.rule == head.rule} | set(group.waiting)
+    more = len(alike - {head.dev_eui})
+    if not more:
+        return head.title
+    if more == 1:
+        return say("{title}; one more device likewise", title=head.title)
+    return say("{title}; {count} more devices likewise", title=head.title, count=more)
 
 
 def _common(

@@ -60,22 +60,22 @@ def test_the_users_frost_and_the_cold_that_the_model_sees_are_one_alert(
     field.pass_time(120.0)
 
     told = field.the_alert()
-    assert field.types().count("new") == 1
-    assert told.kind == "frost"
+    folded = {one.alert.folded_into for one in field.events if one.event_type is EventType.END}
+    assert folded == ({told.id} if model_first else set())
+    assert (told.kind, told.rule) == ("frost", "frost")
     assert "Light the candles; 2 more devices likewise" in told.title
     assert len(told.peers) == 2
 
 
-def test_an_alert_filed_under_a_device_keeps_that_devices_reasons() -> None:
+def test_a_limit_of_the_users_own_is_told_though_what_it_joins_is_acknowledged() -> None:
     field = Field(config(dict.fromkeys(range(2), "Orchard"), threshold=[FROST]))
     field.say(0, 1.0, pattern="fall")
-    field.say(1, -0.5)
-    field.pass_time(120.0)
+    field.engine.life.ack(field.the_alert(), "anna", "", field.now_s)
+    told = field.say(1, -0.5)
 
-    told = field.the_alert()
-    assert told.title.startswith("Probe 1: Light the candles")
-    assert (told.dev_eui, told.rule) == (device(0).dev_eui, "model")
-    assert told.reason[0].observed == 1.0
+    assert [(one.event_type.value, one.told) for one in told] == [("new", True), ("end", True)]
+    assert field.the_alert().title == "Probe 1: Light the candles"
+    assert field.the_alert().peers == (device(0).dev_eui,)
 
 
 def test_a_spike_that_neighbours_show_at_the_same_time_is_weather() -> None:
