@@ -3,9 +3,11 @@
 | it joins | when |
 |---|---|
 | what is open of its own device | they share a way |
-| a group of neighbours | they share a natural way or a rule, within `JOIN_S` or `RULE_S` |
+| a group of neighbours | they share a natural way, a rule or a spike, lately enough (`_is_near`) |
 | a group of its profile | the unit or scale jumps alike, within `PROFILE_S` |
 | what many show at once | more than `MANY` devices share a way within `STORM_S` of each other |
+
+An alert whose kind changes goes other ways than it began with, and may then fit others' group.
 """
 
 from __future__ import annotations
@@ -14,13 +16,22 @@ from collections.abc import Iterator
 from itertools import islice
 
 from gateway.alerts.causes.group import Group
-from gateway.alerts.causes.likeness import SCALE, Way, is_natural, is_outside, theme_of
+from gateway.alerts.causes.likeness import (
+    SCALE,
+    SPIKE,
+    WEATHER,
+    Way,
+    is_natural,
+    is_outside,
+    theme_of,
+)
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.types import Alert, Channel, DevEui
 
 MANY = 3
 STORM_S = 120.0
 RULE_S = 2 * 3600.0
+SPIKE_S = 2700.0
 JOIN_S = 6 * 3600.0
 PROFILE_S = 24 * 3600.0
 _ASKED = 8
@@ -58,13 +69,20 @@ class Fitting:
     def find(self, alert: Alert, ways: frozenset[Way], now_s: float) -> list[Group]:
         """Return the group that a new alert joins, then those which that group takes up too."""
         if own := next(self.of_device(alert, ways), None):
-            return [own]
+            return in_order([own, *self.beside(own, alert, ways, now_s)])
         groups = self._open(ways)
         storm = [group for group in groups if abs(now_s - group.joined_s) <= STORM_S]
         if sum(len(group.devices()) for group in storm) >= MANY:
             return storm
         near = (group for group in groups if self._is_near(alert, ways, group, now_s))
         return list(islice(near, 1))
+
+    def beside(self, own: Group, alert: Alert, ways: frozenset[Way], now_s: float) -> list[Group]:
+        """Return the neighbours' group that a single device's group goes into by its new ways."""
+        if len(own.devices()) > 1 or ways <= own.ways:
+            return []
+        others = (group for group in self._open(ways - own.ways) if group is not own)
+        return list(islice((one for one in others if self._is_near(alert, ways, one, now_s)), 1))
 
     def _open(self, ways: frozenset[Way]) -> list[Group]:
         found = {
@@ -83,10 +101,17 @@ class Fitting:
             return bool(same) and quiet_s <= PROFILE_S
         natural = any(is_natural(way) for way in shared)
         ruled = any(way[0].startswith("rule:") for way in shared)
-        if not (natural and quiet_s <= JOIN_S) and not (ruled and quiet_s <= RULE_S):
+        spiked = any(way[1] == SPIKE for way in shared)
+        if not (
+            (natural and quiet_s <= JOIN_S)
+            or (ruled and quiet_s <= RULE_S)
+            or (spiked and quiet_s <= SPIKE_S)
+        ):
             return False
         channel = alert.reason[0].channel
-        outside = is_outside(shared if natural else frozenset({(theme_of(channel), "")}))
+        outside = WEATHER in shared or is_outside(
+            shared if natural else frozenset({(theme_of(channel), "")})
+        )
         return self._knows(alert.dev_eui, group, channel, alert.first_seen_s, outside=outside)
 
     def _knows(
@@ -100,3 +125,10 @@ class Fitting:
         if any(answers):
             return True
         return outside and None in answers and False not in answers
+
+
+def in_order(groups: list[Group]) -> list[Group]:
+    """Return groups that become one, the one that stays first: of most devices, then the oldest."""
+    return sorted(groups, key=lambda one: (
+        -len(one.devices()), one.alert.first_seen_s, one.alert.id,
+    ))  # fmt: skip

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gateway.alerts.book import alert_id
-from gateway.alerts.causes.fitting import Fitting
+from gateway.alerts.causes.fitting import Fitting, in_order
 from gateway.alerts.causes.group import Group, worse
-from gateway.alerts.causes.likeness import ABOUT_DEVICE, is_natural, ways_of
+from gateway.alerts.causes.headline import is_the_users
+from gateway.alerts.causes.likeness import ABOUT_DEVICE, SPIKE, is_natural, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.alerts.causes.story import tell
 from gateway.alerts.families import Family, family_of
@@ -43,7 +44,7 @@ WELL = 3
 WAITED_S = 6 * 3600.0
 """How long after a restart a device may be silent and still be in its group."""
 
-RETHINK_S = 2 * 3600.0
+RETHINK_S = 24 * 3600.0
 """How long after its beginning the neighbours may change what an alert's cause is."""
 
 QUIET_S = 60.0
@@ -167,6 +168,8 @@ class Causes:
         found = self._fitting.find(alert, ways, now_s) if ways else []
         if found:
             into, *others = found
+            if is_the_users(alert) and not any(map(is_the_users, into.members.values())):
+                return self._take_over(alert, ways, found, now_s)
             events = [step for one in others for step in self._fold(one, into, now_s)]
             return events + self._join(into, alert, ways, now_s)
         group = Group(alert, self._introduced(alert), ways, now_s, now_s)
@@ -174,11 +177,27 @@ class Causes:
         self._of[alert.id] = group
         return self._open(group, now_s)
 
+    def _take_over(
+        self, alert: Alert, ways: frozenset[tuple[str, str]], found: Sequence[Group], now_s: float
+    ) -> list[AlertEvent]:
+        """Begin what a limit of the user's own says, and fold into it what was told before.
+
+        So it is told as new, even where what others said was acknowledged or in the digest.
+        """
+        group = Group(alert, alert, ways, now_s, now_s)
+        group.take(alert)
+        self._of[alert.id] = group
+        self._add(group)
+        folded = [step for one in found for step in self._fold(one, group, now_s)]
+        group.told = len(group.devices())
+        group.alert = tell(group, self.neighbours, self._site, now_s)
+        return [AlertEvent(EventType.NEW, group.alert), *folded]
+
     def _open(self, group: Group, now_s: float) -> list[AlertEvent]:
         self._add(group)
         if group.ways:
             group.alert = tell(group, self.neighbours, self._site, now_s)
-        if any(is_natural(way) for way in group.ways):
+        if any(is_natural(way) or way[1] == SPIKE for way in group.ways):
             self._rethink[group.alert.id] = now_s + RETHINK_S
         return [AlertEvent(EventType.NEW, group.alert)]
 
@@ -189,6 +208,10 @@ class Causes:
         group.joined_s = max(group.joined_s, now_s)
         self._of[alert.id] = group
         self._grow(group, ways)
+        return self._grown(group, alert, now_s)
+
+    def _grown(self, group: Group, alert: Alert, now_s: float) -> list[AlertEvent]:
+        """Publish a group that something has joined, if that is worth telling by now."""
         if 2 * len(group.devices()) > group.most:
             group.over_s = None
         doubled = len(group.devices()) >= 2 * group.told
@@ -198,8 +221,15 @@ class Causes:
         return []
 
     def _update(self, group: Group, alert: Alert, now_s: float) -> list[AlertEvent]:
+        ways = ways_of(alert) if group.ways else frozenset()
+        if beside := self._fitting.beside(group, alert, ways, now_s) if ways else []:
+            # It is of another kind now: what was one device's own is part of what others show.
+            group.take(alert)
+            into, other = in_order([group, *beside])
+            self._grow(into, ways)
+            return [*self._fold(other, into, now_s), *self._grown(into, alert, now_s)]
         group.take(alert)
-        self._grow(group, ways_of(alert) if group.ways else frozenset())
+        self._grow(group, ways)
         if not group.ways:
             group.alert = self._introduced(alert)
             return [AlertEvent(EventType.UPDATE, group.alert)]
@@ -241,6 +271,7 @@ class Causes:
     def _fold(self, group: Group, into: Group, now_s: float) -> list[AlertEvent]:
         """End a published alert because another, of the same cause, now stands for it."""
         events = self._close(group, now_s, into.alert.id)
+        into.joined_s = max(into.joined_s, group.joined_s)
         into.spent |= {group.alert.id, *group.spent}
         for member in group.members.values():
             into.take(member)

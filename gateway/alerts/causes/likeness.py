@@ -24,13 +24,20 @@ OUTSIDE = frozenset(
 )
 """Themes that the weather moves at every place of a site at once."""
 
-FAULTS = frozenset({"stuck", "noise", "spike"})
+_SUDDEN = (OUTSIDE | {"humidity"}) - {"soil temperature"}
+SPIKE = "spike"
+WEATHER: Way = ("weather", SPIKE)
+"""The way of a spike of what a gust, a cloud or a shower makes jump."""
+
+FAULTS = frozenset({"stuck", "noise", SPIKE})
 """Kinds whose direction means nothing."""
 
 _WHOLE = frozenset({"silence", "silence-site", "link-site", "codec", "at-once:clock"})
 _OWN = "own:"
 _HEALTH = frozenset({"battery", "link", "dropout", "reboot"})
-_JUDGED = frozenset({"model", "at-once:early"})
+JUDGED = frozenset({"model", "at-once:early"})
+"""Rules that judge one channel by its own past."""
+
 _BUILT_IN = frozenset({"model", "link"})
 _AT_ONCE = "at-once:"
 _TWINS = {"derived:frost": ("temperature", DOWN), "derived:air": ("particles", UP)}
@@ -68,11 +75,18 @@ def ways_of(alert: Alert) -> frozenset[Way]:
         return _of_health(alert)
     if alert.rule in _TWINS:
         return frozenset({_TWINS[alert.rule]})
-    if alert.rule not in _JUDGED:
+    if alert.rule not in JUDGED:
         return _of_rule(alert)
     if alert.kind in FAULTS:
-        return _own(alert) | {(str(reason.channel), alert.kind) for reason in alert.reason}
+        return _own(alert) | {_fault(alert, reason) for reason in alert.reason}
     return _own(alert) | {way for reason in alert.reason if (way := way_of(reason)) is not None}
+
+
+def _fault(alert: Alert, reason: Reason) -> Way:
+    """Return the way of a fault: a storm makes temperature, humidity and wind jump at once."""
+    if alert.kind == SPIKE and theme_of(reason.channel) in _SUDDEN:
+        return WEATHER
+    return str(reason.channel), alert.kind
 
 
 def is_shared(way: Way) -> bool:
@@ -101,16 +115,19 @@ def _of_rule(alert: Alert) -> frozenset[Way]:
     if alert.rule == SCALE_RULE:
         return _own(alert) | {(SCALE, channel)}
     ruled = frozenset({(f"rule:{alert.rule}", channel)})
+    if alert.kind == "frost" and theme_of(alert.reason[0].channel) == "temperature":
+        return ruled | {("temperature", DOWN)}  # the cold that a model or a forecast sees too
     return ruled | _own(alert) if alert.rule.startswith("range:") else ruled
 
 
 def _of_health(alert: Alert) -> frozenset[Way]:
     """Return the ways of a device's own trouble; what is only worth a note explains nothing."""
-    noted = alert.severity is Severity.INFO
-    own = (alert.kind if noted else ABOUT_DEVICE, str(alert.dev_eui))
+    own = {(alert.kind, str(alert.dev_eui))}
+    if alert.severity is not Severity.INFO:
+        own.add((ABOUT_DEVICE, str(alert.dev_eui)))
     if alert.rule in _BUILT_IN or alert.rule.startswith(_AT_ONCE):
-        return frozenset({own})
-    return frozenset({own, (f"rule:{alert.rule}", str(alert.reason[0].channel))})
+        return frozenset(own)
+    return frozenset({*own, (f"rule:{alert.rule}", str(alert.reason[0].channel))})
 
 
 def way_of(reason: Reason) -> Way | None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.alerts.causes.group import Group
+from gateway.alerts.causes.headline import headline, in_own_words
 from gateway.alerts.causes.likeness import (
     ABOUT_DEVICE,
     DOWN,
     FAULTS,
     SCALE,
-    SCALE_RULE,
+    SPIKE,
     UP,
     Way,
     is_natural,
@@ -25,7 +26,7 @@ from gateway.alerts.causes.neighbours import Neighbours
 from gateway.alerts.causes.witnesses import Testimony, hear
 from gateway.alerts.families import words_of
 from gateway.speech import duration, figure, say
-from gateway.types import Alert, Channel, DevEui
+from gateway.types import Alert, Channel, DevEui, Severity
 
 _FROST_C = 1.0
 _MANY_WET = 3
@@ -138,21 +139,16 @@ def _peers(group: Group, devices: set[DevEui]) -> tuple[DevEui, ...]:
 
 
 def _of_one(group: Group, neighbours: Neighbours, now_s: float) -> Alert:
-    voices = list(group.members.values())
-    voice = min(voices, key=lambda one: _plainest(group, one)) if voices else group.lead
+    voices = list(group.members.values()) or [group.lead]
+    voice = headline(voices, group.alert.dev_eui)
     if (ABOUT_DEVICE, str(voice.dev_eui)) in group.ways and len(voices) > 1:
         return _of_device(voice, voices)
     found = hear(voice, neighbours, now_s)
     evidence = tuple(dict.fromkeys((*voice.evidence, *found.evidence)))
-    if not found.cause or voice.cause != "unknown":
+    weather = voice.kind == SPIKE and found.cause == "environment"
+    if not weather and (not found.cause or voice.cause != "unknown"):
         return replace(voice, evidence=evidence)
     return replace(voice, cause=found.cause, advice=_advice(found), evidence=evidence)
-
-
-def _plainest(group: Group, alert: Alert) -> tuple[bool, bool, bool, float]:
-    """Order the alerts of one device by how much they say of what is wrong, then by age."""
-    ranged = alert.rule.startswith("range:")
-    return alert.rule != SCALE_RULE, not ranged, alert.id != group.lead.id, alert.first_seen_s
 
 
 def _advice(found: Testimony) -> str:
@@ -163,10 +159,12 @@ def _advice(found: Testimony) -> str:
 
 def _of_device(voice: Alert, voices: Sequence[Alert]) -> Alert:
     """Several troubles of one device, told as the one that brings the others about."""
-    root = min(voices, key=lambda one: (_root(one), one.first_seen_s, one.id))
+    loud = [one for one in voices if one.severity is not Severity.INFO] or voices
+    root = min(loud, key=lambda one: (_root(one), one.rule == "model", one.first_seen_s, one.id))
     others = tuple(
-        say("At the same time: {title}.", title=one.title) for one in voices if one is not root
-    )
+        say("At the same time: {title}.", title=one.title)
+        for one in voices if one.kind != root.kind
+    )  # fmt: skip
     return replace(
         voice, kind=root.kind, cause=root.cause, title=root.title, advice=root.advice,
         evidence=tuple(dict.fromkeys((*root.evidence, *others))),
@@ -178,40 +176,112 @@ def _root(alert: Alert) -> int:
 
 
 def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: str) -> Alert:
-    count, lead = len(devices), group.lead
-    way = _leading(group)
+    """Tell what many show in the words of the one that means most (`headline`)."""
+    count, filed = len(devices), group.alert.dev_eui
+    members = [*group.members.values()] or [group.lead]
+    head = headline(members, filed)
+    # What is filed under a device speaks of that device, whosever words the title has.
+    own = [one for one in members if one.dev_eui == filed] or [group.lead]
+    alert = headline(own, filed)
+    way = _leading(members, head)
     evidence = [*_when(group, count), *_shared(devices, neighbours)]
-    saying = _natural(group, way, count)
+    saying = None if in_own_words(head) else _common(group, head, way, devices, neighbours)
     if saying is not None:
         place = _place(devices, neighbours, site)
-        evidence += _extent(group, way)
+        evidence += _extent(group, way) if is_natural(way) else []
+        said = head.evidence if way[0] == SCALE else ()
         return replace(
-            lead, kind=saying.kind, cause=saying.cause, title=saying.title(place, count),
-            advice=saying.advice, evidence=tuple(evidence),
+            alert, kind=saying.kind, cause=saying.cause, title=saying.title(place, count),
+            advice=saying.advice, evidence=(*said, *evidence),
         )  # fmt: skip
-    title = (
-        say("{title}; {count} more devices likewise", title=lead.title, count=count - 1)
-        if count > 2  # noqa: PLR2004 - two devices are one and one more
-        else say("{title}; one more device likewise", title=lead.title)
-    )
-    alert = replace(lead, title=title, evidence=(*lead.evidence, *evidence))
-    if lead.kind in FAULTS or way[0] == SCALE:
+    title = _likewise(head, group, members)
+    alert = replace(
+        alert, kind=head.kind, cause=head.cause, title=title, advice=head.advice,
+        evidence=(*head.evidence, *evidence),
+    )  # fmt: skip
+    if head.kind in FAULTS:
         alike = len({neighbours.profile(one) for one in devices}) == 1
         return replace(
             alert, cause="sensor" if alike else "unknown",
             advice=say("Look for what they share: their firmware, their codec or their supply."),
         )  # fmt: skip
     if is_natural(way):
-        return replace(alert, cause="environment" if lead.cause == "unknown" else lead.cause)
-    outside = is_outside(frozenset(_themes(lead)))
-    return replace(alert, cause="environment") if outside and lead.cause == "unknown" else alert
+        return replace(alert, cause="environment" if head.cause == "unknown" else head.cause)
+    outside = is_outside(frozenset(_themes(head)))
+    return replace(alert, cause="environment") if outside and head.cause == "unknown" else alert
 
 
-def _leading(group: Group) -> Way:
-    """Return the way that most of the alerts go."""
-    members = [*group.members.values()] or [group.lead]
-    counts = Counter(way for member in members for way in ways_of(member) if is_shared(way))
-    return min(counts, key=lambda way: (-counts[way], way)) if counts else ("", "")
+def _likewise(head: Alert, group: Group, members: Sequence[Alert]) -> str:
+    """Return the title of the one that is told, with how many others are found by its rule."""
+    alike = {one.dev_eui for one in members if one.rule == head.rule} | set(group.waiting)
+    more = len(alike - {head.dev_eui})
+    if not more:
+        return head.title
+    if more == 1:
+        return say("{title}; one more device likewise", title=head.title)
+    return say("{title}; {count} more devices likewise", title=head.title, count=more)
+
+
+def _common(
+    group: Group, head: Alert, way: Way, devices: set[DevEui], neighbours: Neighbours
+) -> _Saying | None:
+    """Return what many are told as together, None where the words of one say it best."""
+    if way[0] == SCALE:
+        return _rescaled(head, sorted({neighbours.profile(one) for one in devices} - {""}))
+    if head.kind == SPIKE:
+        return _sudden(group, head)
+    return _natural(group, head, way, len(devices))
+
+
+def _rescaled(head: Alert, profiles: Sequence[str]) -> _Saying:
+    words, profile = words_of(head.reason[0].channel), ", ".join(profiles)
+
+    def title(place: str, count: int) -> str:
+        if profile:
+            return say(
+                "{place}: {words} of {count} devices of the profile {profile} jumped as if its "
+                "unit had changed", place=place, words=words, count=count, profile=profile,
+            )  # fmt: skip
+        return say("{place}: {words} of {count} devices jumped as if its unit had changed",
+                   place=place, words=words, count=count)  # fmt: skip
+
+    return _Saying("scale", "sensor", title, head.advice)
+
+
+def _sudden(group: Group, head: Alert) -> _Saying | None:
+    """Return what jumps at neighbours at one time are, all one way: weather, and no sensor."""
+    if not head.reason:
+        return None
+    channel = head.reason[0].channel
+    ups = {
+        reason.observed > reason.expected[1]
+        for one in group.members.values() for reason in one.reason
+        if one.kind == SPIKE and reason.channel == channel
+        and reason.expected is not None and not isinstance(reason.observed, str)
+    }  # fmt: skip
+    if len(ups) > 1:
+        return None
+    words, falls = words_of(head.reason[0].channel), ups == {False}
+
+    def title(place: str, count: int) -> str:
+        if falls:
+            return say("{place}: {words} fell suddenly at {count} devices",
+                       place=place, words=words, count=count)  # fmt: skip
+        if ups:
+            return say("{place}: {words} rose suddenly at {count} devices",
+                       place=place, words=words, count=count)  # fmt: skip
+        return say("{place}: {words} changed suddenly at {count} devices",
+                   place=place, words=words, count=count)  # fmt: skip
+
+    advice = say("Look at what these places share: the weather, or what runs for all of them.")
+    return _Saying(SPIKE, "environment", title, advice)
+
+
+def _leading(members: Sequence[Alert], head: Alert) -> Way:
+    """Return the way of the leading alert that most of the others go too."""
+    counts = Counter(way for member in members for way in ways_of(member))
+    ways = [way for way in ways_of(head) if is_shared(way)]
+    return min(ways, key=lambda way: (way[0] != SCALE, -counts[way], way)) if ways else ("", "")
 
 
 def _themes(alert: Alert) -> Iterable[Way]:
@@ -219,20 +289,20 @@ def _themes(alert: Alert) -> Iterable[Way]:
     return ((theme_of(reason.channel), "") for reason in alert.reason)
 
 
-def _natural(group: Group, way: Way, count: int) -> _Saying | None:
+def _natural(group: Group, head: Alert, way: Way, count: int) -> _Saying | None:
     if not is_natural(way):
         return None
     if way == ("temperature", DOWN) and any(map(_freezes, (group.lead, *group.members.values()))):
         return _frost()
     if way == ("moisture", UP) and count < _MANY_WET:
-        return _other(group, way)
+        return _other(group, head, way)
     saying = _SAYINGS.get(way)
-    return saying() if saying is not None else _other(group, way)
+    return saying() if saying is not None else _other(group, head, way)
 
 
-def _other(group: Group, way: Way) -> _Saying | None:
+def _other(group: Group, head: Alert, way: Way) -> _Saying | None:
     """Any other quantity; what one device alone says of a leak or a pump stays as it says it."""
-    if group.lead.cause == "actuator":
+    if head.cause == "actuator":
         return None
     words = words_of(_channel(group, way))
     up = way[1] == UP
@@ -245,7 +315,7 @@ def _other(group: Group, way: Way) -> _Saying | None:
                    place=place, words=words, count=count)  # fmt: skip
 
     advice = say("Look at what these places share: the weather, or what runs for all of them.")
-    return _Saying(group.lead.kind, "environment", title, advice)
+    return _Saying(head.kind, "environment", title, advice)
 
 
 def _channel(group: Group, way: Way) -> Channel:

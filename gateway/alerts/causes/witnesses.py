@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.alerts.causes.likeness import UP, way_of, ways_of
+from gateway.alerts.causes.likeness import SPIKE, UP, way_of, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.speech import figure, say
 from gateway.types import Alert, Reason
@@ -19,6 +19,9 @@ _LIKEWISE = 0.5
 _CALM = 0.25
 _SHARP = 2.0
 """How many usual spreads the trouble must be for a neighbour to tell."""
+
+_FAR = 4.0
+"""How many usual spreads from where its neighbours put it a channel has left them behind."""
 
 _ENOUGH = 2
 
@@ -34,19 +37,43 @@ class Testimony:
 def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
     """Ask the neighbours about an alert's first channel."""
     way = way_of(alert.reason[0]) if alert.reason else None
-    if way is None or way not in ways_of(alert) or not _shift(alert.reason[0]):
-        return Testimony()
-    likewise, calm, shown = _ask(alert, neighbours, now_s)
-    asked = likewise + calm
-    if not asked:
+    asked_of = alert.kind == SPIKE or way in ways_of(alert)
+    if way is None or not asked_of:
         return Testimony()
     reason = alert.reason[0]
+    likewise, calm, shown = _ask(alert, neighbours, now_s) if _shift(reason) else (0, 0, [])
+    asked = likewise + calm
+    if not asked:
+        return _left_alone(alert, neighbours, now_s)
     evidence = [_count(likewise, asked, up=way[1] == UP), _range(shown, reason.unit)]
     if likewise >= _ENOUGH and 2 * likewise >= asked:
         return Testimony("environment", tuple(evidence))
     if not likewise and calm >= _ENOUGH:
         return Testimony("sensor", tuple(evidence))
     return Testimony("", tuple(evidence))
+
+
+def _left_alone(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
+    """Ask whether a channel has left its neighbours behind, whatever was expected of it.
+
+    A slow fault takes what is expected along; the neighbours stay where they were.
+    """
+    reason = alert.reason[0]
+    if isinstance(reason.observed, str):
+        return Testimony()
+    beside, off, shown = 0, 0, []
+    series = neighbours.hours.of(reason.channel)
+    for one in neighbours.witnesses(alert.dev_eui, reason.channel, alert.first_seen_s):
+        newest = series[one.dev_eui]
+        if newest.newest_s < alert.first_seen_s or now_s - newest.newest_s > _FRESH_S:
+            continue
+        away = abs(float(reason.observed) - (newest.newest - one.likeness.offset))
+        off += away > _FAR * one.likeness.spread
+        beside += away <= _SHARP * one.likeness.spread
+        shown.append(newest.newest)
+    if off < _ENOUGH or beside:
+        return Testimony()
+    return Testimony("sensor", (_count(0, off, up=True), _range(shown, reason.unit)))
 
 
 def _shift(reason: Reason) -> float:

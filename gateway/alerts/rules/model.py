@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
 from gateway.alerts.families import Family, family_of
+from gateway.alerts.rules.usual import Usual
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.words import titled
 from gateway.types import (
@@ -30,8 +31,12 @@ from gateway.types import (
 )
 
 RULE = "model"
+SPIKE = "spike"
 JOIN_S = 6 * 3600.0
 END_OK = 3
+STAYS = 3
+"""Spikes in a row after which the next one is a new level."""
+
 STALE_S = 48 * 3600.0
 UPDATE_S = 1800.0
 REFRESH_S = 6 * 3600.0
@@ -45,12 +50,16 @@ FindLike = Callable[[DevEui, Reason, float], Likeness | None]
 
 @dataclass(slots=True)
 class _Track:
-    """One channel's part in an episode: its newest abnormal sample, and how well it is since."""
+    """One channel's part in an episode: its newest abnormal sample, and how well it is since.
+
+    `spikes` counts those in a row that were called a spike.
+    """
 
     reason: Reason
     score: float
     diagnosis: Diagnosis
     ok: int = 0
+    spikes: int = 0
 
 
 @dataclass(slots=True)
@@ -86,6 +95,7 @@ class ModelRule:
         self.model_name = model_name
         self._find_like = find_like
         self._episodes: dict[DevEui, list[_Episode]] = {}
+        self._usual = Usual()
 
     def consider(
         self,
@@ -97,17 +107,20 @@ class ModelRule:
         """Take one uplink's verdicts. At most one event for each alert comes of it."""
         fresh: dict[str, list[Verdict]] = {}
         touched: list[_Episode] = []
-        for verdict in verdicts:
-            if family_of(verdict.channel) is Family.LINK:
+        for given in verdicts:
+            if family_of(given.channel) is Family.LINK:
                 continue  # the rule of links knows more of them, and what to do
-            episode = self._holding(verdict)
+            self._usual.learn(given)
+            episode = self._holding(given)
+            verdict = _lasting(self._usual.completed(given), episode)
             if verdict.status is Status.ANOMALOUS and not self._explained(verdict):
                 if episode is None:
                     fresh.setdefault(group_of(verdict.channel), []).append(verdict)
                     continue
-                self._take(episode, verdict, units)
+                self._take(episode, verdict, units, spiked=given.pattern == SPIKE)
             elif episode is not None and verdict.status is Status.OK:
-                episode.tracks[verdict.channel].ok += 1
+                track = episode.tracks[verdict.channel]
+                track.ok, track.spikes = track.ok + 1, 0
             if episode is not None:
                 episode.newest_s = max(episode.newest_s, verdict.time_s)
                 episode.judged_s = now_s
@@ -139,6 +152,7 @@ class ModelRule:
 
     def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
         """End everything of a device."""
+        self._usual.forget(dev_eui)
         events: list[AlertEvent] = []
         for episode in list(self._episodes.get(dev_eui, ())):
             events += self._end(episode, episode.alert.last_seen_s)
@@ -166,10 +180,14 @@ class ModelRule:
                         verdict.p_value, unit)  # fmt: skip
         return _Track(reason, _score(verdict.score, verdict.p_value), diagnosis)
 
-    def _take(self, episode: _Episode, verdict: Verdict, units: Mapping[Channel, str]) -> None:
+    def _take(
+        self, episode: _Episode, verdict: Verdict, units: Mapping[Channel, str], *, spiked: bool
+    ) -> None:
         newer, before = self._track(verdict, units), episode.tracks.get(verdict.channel)
         if before is not None and _is_known(before.diagnosis) and newer.diagnosis.cause == _UNKNOWN:
             newer = replace(newer, diagnosis=before.diagnosis)
+        if spiked:
+            newer.spikes = before.spikes + 1 if before else 1
         episode.tracks[verdict.channel] = newer
         seen_s = max(episode.alert.last_seen_s, verdict.time_s)
         episode.alert = replace(episode.alert, last_seen_s=seen_s)
@@ -201,10 +219,12 @@ class ModelRule:
         )
         if (episode := next(near, None)) is not None:
             for verdict in found:
-                self._take(episode, verdict, units)
+                self._take(episode, verdict, units, spiked=verdict.pattern == SPIKE)
             episode.judged_s = now_s
             return self._tell(device, episode, joined=True)
         tracks = {verdict.channel: self._track(verdict, units) for verdict in found}
+        for verdict in found:
+            tracks[verdict.channel].spikes = int(verdict.pattern == SPIKE)
         lead = min(str(channel) for channel in tracks)
         blank = Alert(
             id=alert_id(device.dev_eui, RULE, f"{group}|{lead}", first_s),
@@ -248,7 +268,15 @@ def _is_known(diagnosis: Diagnosis) -> bool:
 
     What jumped for a moment and stays is something else than was said.
     """
-    return diagnosis.cause != _UNKNOWN and diagnosis.kind != "spike"
+    return diagnosis.cause != _UNKNOWN and diagnosis.kind != SPIKE
+
+
+def _lasting(verdict: Verdict, episode: _Episode | None) -> Verdict:
+    """Return a verdict; a spike that has lasted for several samples is a new level."""
+    track = episode.tracks.get(verdict.channel) if episode else None
+    if track is None or verdict.pattern != SPIKE or track.spikes < STAYS:
+        return verdict
+    return replace(verdict, pattern="level")
 
 
 def _worded(device: DeviceInfo, episode: _Episode) -> Alert:

@@ -26,6 +26,7 @@ _EVENT_DRIVEN_S = 36 * 3600.0
 _ALIKE = 2.0
 _SOON = 3.0
 _ROOM = 1.5
+_SLOWED = 2.5
 _REMEMBERED_S = 14 * 86400.0
 
 
@@ -35,7 +36,8 @@ class Rhythm:
 
     `limit_s` is None until NEEDED intervals are known. `usual_s` is the upper quartile, so that a
     device which sends two frames at a time is known by its pauses; `wait_s` is the mean, if longer.
-    `overrun_s` is the longest silence past the limit that ended by itself, at `overran_s`.
+    `overrun_s` is the longest silence past the limit that ended by itself, at `overran_s`;
+    `slowed_s` the newest interval of at least 2.5 times the usual one, over at `slowed_at_s`.
     """
 
     settings: SilenceConfig
@@ -44,6 +46,8 @@ class Rhythm:
     outlier_s: float | None = None
     overrun_s: float = 0.0
     overran_s: float = 0.0
+    slowed_s: float = 0.0
+    slowed_at_s: float = float("-inf")
     usual_s: float = 0.0
     wait_s: float = 0.0
     limit_s: float | None = None
@@ -57,6 +61,8 @@ class Rhythm:
         interval_s = received_s - last_s
         if interval_s < _SAME_MESSAGE_S:
             return
+        if self.regular and interval_s >= _SLOWED * self.usual_s > 0:
+            self.slowed_s, self.slowed_at_s = interval_s, received_s
         if self.regular and self.limit_s is not None and interval_s > self.limit_s:
             # Learned up to the limit only: a lossy link is given more room, an outage not its whole
             # length.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gateway.alerts.book import AlertBook, alert_id
+from gateway.alerts.rules.company import Company
 from gateway.alerts.rules.outages import (
     SITE_RULE,
     Finding,
@@ -59,6 +60,7 @@ class SilenceRule:
         self._names: dict[DevEui, str] = {}
         self._applications: dict[DevEui, str] = {}
         self._paths = Paths()
+        self._company = Company()
         self._silent: dict[DevEui, Alert] = {}
         self._offline: set[DevEui] = set()
         self._grace_s = float("-inf")
@@ -73,6 +75,7 @@ class SilenceRule:
         """Learn what people call a device, and whose it is."""
         self._names[device.dev_eui] = device.name or device.dev_eui
         self._applications[device.dev_eui] = device.application or device.application_id
+        self._company.know(device)
 
     def heard(
         self, dev_eui: DevEui, received_s: float, gateways: Sequence[str] = ()
@@ -97,7 +100,10 @@ class SilenceRule:
     def tick(self, now_s: float, *, cut_off: bool = False) -> list[AlertEvent]:
         """Find who is overdue at `now_s`; `cut_off`: the network server cannot be reached."""
         self._watch_for_pauses(now_s)
-        overdue = [eui for eui in self._rhythms if now_s > self._deadline_s(eui)]
+        overdue = [
+            eui for eui in self._rhythms
+            if now_s > self._deadline_s(eui) and not self._slows_with_others(eui, now_s)
+        ]  # fmt: skip
         for dev_eui in overdue:
             self._set_offline(dev_eui, offline=True)
         events = self._outages_over(now_s)
@@ -162,6 +168,7 @@ class SilenceRule:
         self._offline.discard(dev_eui)
         self._applications.pop(dev_eui, None)
         self._paths.forget(dev_eui)
+        self._company.forget(dev_eui)
         alert = self._silent.pop(dev_eui, None)
         return self._book.end(alert, alert.last_seen_s) if alert else []
 
@@ -212,6 +219,14 @@ class SilenceRule:
         if limit_s is None:
             return None
         return max(limit_s, min(limit_s * self._patience(dev_eui), self._settings.max_s))
+
+    def _slows_with_others(self, dev_eui: DevEui, now_s: float) -> bool:
+        """Say whether a device that has just become overdue may merely have a new interval."""
+        limit_s = self._limit_s(dev_eui)
+        if dev_eui in self._offline or limit_s is None:
+            return False
+        wait_s = self._company.wait_s(dev_eui, limit_s, self._rhythms, now_s)
+        return now_s <= self._since_s(dev_eui) + wait_s
 
     def _is_told(self, dev_eui: DevEui) -> bool:
         return dev_eui in self._silent or self._outages.covers(dev_eui)

@@ -205,6 +205,54 @@ def test_a_unit_that_changed_is_told_and_ends_when_it_is_put_right(
     assert not [alert for alert in days.engine.open() if alert.kind == "scale"]
 
 
+def swing(hour: float) -> float:
+    """Return the air of a clear spring day: 4 degrees before dawn, 20 in the afternoon."""
+    return 12.0 - 8.0 * math.cos(2 * math.pi * (hour - 4) / 24)
+
+
+@pytest.mark.parametrize("hour", [52, 58, 63, 69])
+@pytest.mark.parametrize("turn", [lambda old: 1.8 * old + 32, lambda old: 10 * old])
+def test_a_unit_that_changes_amid_the_daily_swing_is_told_within_three_hours(
+    hour: int, turn: Callable[[float], float]
+) -> None:
+    days = Days()
+    for step in range(4 * hour + 12):
+        old = swing(step / 4)
+        days.run("air.temperature", [round(turn(old) if step >= 4 * hour else old, 1)])
+
+    assert [alert.kind for alert in days.engine.open()] == ["scale"]
+
+
+def test_two_devices_of_a_profile_that_jump_alike_need_two_samples_each() -> None:
+    engine, events = AlertEngine(Config()), []
+    twins = [
+        DeviceInfo(DevEui(f"70b3d57ed000000{number}"), f"Probe {number}", profile="Thermometer")
+        for number in (1, 2)
+    ]
+    for step in range(102):
+        for number, twin in enumerate(twins):
+            now_s = T0 + step * STEP_S + 60 * number
+            old = swing(step / 4) + number
+            value = 1.8 * old + 32 if step >= 100 else old
+            one = Reading(twin.dev_eui, Channel("air.temperature"), round(value, 1), "°C",
+                          ReadingKind.NUMERIC, now_s, "air.temperature")  # fmt: skip
+            events += engine.consider(twin, [], [one], now_s)
+
+    (told,) = engine.open()
+    assert (told.kind, told.cause, len(told.peers)) == ("scale", "sensor", 0)
+    # The first was judged before the second had shown the same; it follows with its next samples.
+    for step in (102, 103):
+        for number, twin in enumerate(twins):
+            now_s = T0 + step * STEP_S + 60 * number
+            one = Reading(twin.dev_eui, Channel("air.temperature"),
+                          round(1.8 * (swing(step / 4) + number) + 32, 1), "°C",
+                          ReadingKind.NUMERIC, now_s, "air.temperature")  # fmt: skip
+            events += engine.consider(twin, [], [one], now_s)
+    (told,) = engine.open()
+    assert len(told.peers) == 1
+    assert "2 devices of the profile Thermometer" in told.title
+
+
 @pytest.mark.parametrize(
     ("channel", "old", "new"),
     [

@@ -373,3 +373,38 @@ def test_a_jump_that_stays_is_something_else() -> None:
         farm.sample(air__temperature=pattern)
     (alert,) = farm.engine.open()
     assert alert.kind == "drift"
+
+
+def test_a_slow_course_that_nothing_was_expected_of_still_has_its_direction() -> None:
+    engine, now_s = AlertEngine(Config(), "base@sha256:0"), T0
+    for step in range(60):
+        now_s += STEP_S
+        level = 1.8 if step % 2 else 1.81
+        engine.consider(TANK, [verdict(TANK, "tank.level", now_s, "", level)], [], now_s)
+    fallen = verdict(TANK, "tank.level", now_s + STEP_S, "drift", 1.4, expected=None)
+    (told,) = engine.consider(TANK, [fallen], [], now_s + STEP_S)
+
+    assert (told.alert.kind, told.alert.cause) == ("leak", "actuator")
+    assert told.alert.reason[0].expected == pytest.approx((1.8, 1.8, 1.81), abs=0.02)
+
+
+def test_a_direction_that_the_detector_names_is_believed_before_what_was_usual() -> None:
+    engine, now_s = AlertEngine(Config(), "base@sha256:0"), T0
+    for _ in range(60):
+        now_s += STEP_S
+        engine.consider(TANK, [verdict(TANK, "tank.level", now_s, "", 1.8)], [], now_s)
+    named = verdict(TANK, "tank.level", now_s + STEP_S, "rise", 1.4, expected=None)
+    (told,) = engine.consider(TANK, [named], [], now_s + STEP_S)
+
+    assert "higher than expected" in told.alert.title
+    assert told.alert.reason[0].expected is None
+
+
+def test_a_spike_that_stays_becomes_a_warning_under_the_same_id() -> None:
+    farm = Farm()
+    for _ in range(4):
+        farm.sample(air__temperature="spike")
+
+    first, last = farm.events[0].alert, farm.events[-1].alert
+    assert (first.kind, first.severity) == ("spike", Severity.INFO)
+    assert (last.kind, last.severity, last.id) == ("drift", Severity.WARNING, first.id)

@@ -261,3 +261,35 @@ def test_a_forgotten_device_is_never_missed() -> None:
     engine.forget(device(0).dev_eui)
     later = {1: list(regular(random.Random(1), 900, 3 * DAY_S, 0, DAY_S))}  # noqa: S311
     assert play(engine, later, 3 * DAY_S, DAY_S) == []
+
+
+def _slow_down(alike: dict[int, str], slower: tuple[int, ...]) -> list[str]:
+    """Live through a change from 15 to 60 min at some of three devices; return who is silent."""
+    engine = AlertEngine(Config())
+    calls = []
+    for index, profile in alike.items():
+        end_s = DAY_S + (HOUR_S if index in slower else 0.0)
+        times = [index * 400.0 + n * 900.0 for n in range(int(DAY_S / 900))]
+        step_s = HOUR_S + 30 * (index + 3) if index in slower else 900.0
+        times += [times[-1] + step_s * (n + 1) for n in range(int(8 * end_s / DAY_S))]
+        calls += [(time_s, index, profile) for time_s in times]
+    ticks = [(n * TICK_S, -1, "") for n in range(int((DAY_S + 2 * HOUR_S) / TICK_S))]
+    silent = []
+    for time_s, index, profile in heapq.merge(sorted(calls), ticks):
+        if index < 0:
+            events = engine.tick(time_s)
+        else:
+            one = DeviceInfo(device(index).dev_eui, f"Probe {index}", profile=profile)
+            events = engine.heard(one, time_s, time_s)
+        silent += [e.alert.dev_eui for e in events if e.event_type is EventType.NEW]
+    return silent
+
+
+def test_devices_of_one_profile_that_slow_down_together_are_not_silent() -> None:
+    assert not _slow_down(dict.fromkeys(range(3), "Thermometer"), (0, 1, 2))
+
+
+def test_a_device_that_is_late_alone_is_silent_whatever_other_profiles_do() -> None:
+    silent = _slow_down({0: "Thermometer", 1: "Thermometer", 2: "Soil probe"}, (2,))
+
+    assert silent == [device(2).dev_eui]
