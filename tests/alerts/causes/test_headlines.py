@@ -130,6 +130,17 @@ def test_a_spike_that_stays_joins_its_neighbours_and_ends_under_its_own_id() -> 
     assert (folded.dev_eui, folded.folded_into) == (device(1).dev_eui, front_alert.id)
 
 
+def test_a_fault_that_gains_a_channel_is_not_lost_in_its_neighbours_weather() -> None:
+    field = Field(config({0: "North", 1: "North"}))
+    moisture = Channel("soil.moisture")
+    field.say(1, 40.0, pattern="rise", channel=moisture, expected=(20.0, 21.0, 22.0))
+    field.say(0, 30.0, pattern="rise")
+    field.now_s += STEP_S
+    field.say(1, 30.0, pattern="rise")
+
+    assert {alert.kind for alert in field.engine.open()} == {"leak", "drift"}
+
+
 def test_a_link_that_the_model_noted_is_told_as_the_link_rule_tells_it() -> None:
     field = Field()
     field.say(0, -120.0, pattern="level", channel=Channel("radio.rssi"))
