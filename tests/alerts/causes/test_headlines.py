@@ -6,7 +6,7 @@ import pytest
 from alert_fields import AIR, STEP_S, Field, config, device, front
 
 from gateway.alerts.causes.headline import headline
-from gateway.types import Alert, AlertEvent, Channel, EventType, Severity
+from gateway.types import Alert, AlertEvent, Channel, EventType, Reason, Severity
 
 HUMID = Channel("air.relativeHumidity")
 FROST = {
@@ -106,6 +106,19 @@ def test_a_spike_that_calm_neighbours_saw_without_an_alert_is_weather_too() -> N
     assert field.the_alert().cause == "environment"
 
 
+def test_a_return_from_a_wild_value_to_where_the_neighbours_always_were_is_no_weather() -> None:
+    field = Field()
+    field.learn([0, 1, 2])
+    expected = (24.0, 26.0, 28.0)  # of a forecast that saw the wild value
+    field.say(0, 12.5, pattern="spike", expected=expected)
+    for number in (1, 2):
+        field.now_s += 60.0
+        field.say(number, 12.5 + 0.3 * number)
+    field.pass_time(60.0)
+
+    assert field.the_alert().cause == "sensor"
+
+
 def test_spikes_that_go_opposite_ways_are_no_weather() -> None:
     field = Field(config({0: "North", 1: "North"}))
     field.say(0, 4.0, pattern="spike")
@@ -142,14 +155,14 @@ def test_a_fault_that_gains_a_channel_is_not_lost_in_its_neighbours_weather() ->
 
 
 def test_a_link_that_the_model_noted_is_told_as_the_link_rule_tells_it() -> None:
-    field = Field()
-    field.say(0, -120.0, pattern="level", channel=Channel("radio.rssi"))
-    noted = field.the_alert()
-    weak = replace(
-        noted, id="link", rule="link", severity=Severity.WARNING, title="40 % are lost", reason=()
+    causes = Field().engine._causes
+    rssi = Reason(Channel("radio.rssi"), -120.0, (-100.0, -98.0, -96.0), 1.0, None, "dBm")
+    noted = replace(
+        alert("model", Severity.INFO), kind="link", reason=(rssi,), title="It is unusual"
     )
-    weak = replace(weak, reason=noted.reason)
-    told = field.engine._causes.take([AlertEvent(EventType.NEW, weak)], field.now_s)
+    weak = replace(alert("link"), kind="link", reason=(rssi,), title="40 % are lost")
+    causes.take([AlertEvent(EventType.NEW, noted)], 0.0)
+    told = causes.take([AlertEvent(EventType.NEW, weak)], 60.0)
 
     assert [(one.event_type, one.alert.id) for one in told] == [(EventType.UPDATE, noted.id)]
     assert told[0].alert.title == "40 % are lost"
