@@ -154,6 +154,16 @@ def test_a_fault_that_gains_a_channel_is_not_lost_in_its_neighbours_weather() ->
     assert {alert.kind for alert in field.engine.open()} == {"leak", "drift"}
 
 
+def test_neighbours_of_whom_nothing_was_expected_are_one_alert_all_the_same() -> None:
+    field = Field()
+    for number in range(2):
+        field.say(number, 32.0, pattern="fall", expected=None)
+
+    told = field.the_alert()
+    assert told.title.endswith("lower than expected; one more device likewise")
+    assert (told.cause, field.types().count("new")) == ("environment", 1)
+
+
 def test_a_link_that_the_model_noted_is_told_as_the_link_rule_tells_it() -> None:
     causes = Field().engine._causes
     rssi = Reason(Channel("radio.rssi"), -120.0, (-100.0, -98.0, -96.0), 1.0, None, "dBm")
