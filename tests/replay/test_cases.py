@@ -40,4 +40,13 @@ def test_faults_events_and_harmless_things_are_there_in_equal_parts() -> None:
 def test_what_is_told_is_what_happened(case: Case, lived: dict[str, Future[list[Told]]]) -> None:
     told = lived[case.folder.name].result()
 
-    assert case.complaints(told) == [], case.about
+    if case.missed:  # a miss that is over must not stand there any more
+        assert case.complaints(told), f"{case.folder.name} is well now: take its `missed` out"
+    else:
+        assert case.complaints(told) == [], case.about
+
+
+def test_what_is_missed_is_little_and_has_its_reason() -> None:
+    missed = [case for case in CASES if case.missed]
+    assert len(missed) <= 5
+    assert len(CASES) - len(missed) >= 30

@@ -17,6 +17,7 @@ from itertools import islice
 
 from gateway.alerts.causes.group import Group
 from gateway.alerts.causes.likeness import (
+    ABOUT_DEVICE,
     SCALE,
     SPIKE,
     WEATHER,
@@ -79,7 +80,8 @@ class Fitting:
 
     def beside(self, own: Group, alert: Alert, ways: frozenset[Way], now_s: float) -> list[Group]:
         """Return the neighbours' group that a single device's group goes into by its new ways."""
-        if len(own.devices()) > 1 or ways <= own.ways:
+        about_device = any(way[0] == ABOUT_DEVICE for way in own.ways)
+        if len(own.devices()) > 1 or about_device or ways <= own.ways:
             return []
         others = (group for group in self._open(ways - own.ways) if group is not own)
         return list(islice((one for one in others if self._is_near(alert, ways, one, now_s)), 1))

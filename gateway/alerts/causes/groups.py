@@ -222,7 +222,9 @@ class Causes:
 
     def _update(self, group: Group, alert: Alert, now_s: float) -> list[AlertEvent]:
         ways = ways_of(alert) if group.ways else frozenset()
-        if beside := self._fitting.beside(group, alert, ways, now_s) if ways else []:
+        before = group.members.get(alert.id)
+        turned = bool(ways) and before is not None and before.kind != alert.kind
+        if beside := self._fitting.beside(group, alert, ways, now_s) if turned else []:
             # It is of another kind now: what was one device's own is part of what others show.
             group.take(alert)
             into, other = in_order([group, *beside])

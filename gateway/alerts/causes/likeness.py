@@ -16,6 +16,9 @@ from gateway.types import Alert, Channel, Reason, Severity
 Way = tuple[str, str]
 
 UP, DOWN = "up", "down"
+UNSAID = "unsaid"
+"""The direction where nothing was expected: alike are those that nothing was expected of."""
+
 ABOUT_DEVICE = "device"
 SCALE = "scale"
 SCALE_RULE = "at-once:scale"
@@ -106,7 +109,7 @@ def is_outside(ways: frozenset[Way]) -> bool:
 
 def is_natural(way: Way) -> bool:
     """Say whether a way is of a quantity that moves by itself, not of a fault or a rule."""
-    return way[1] in (UP, DOWN)
+    return way[1] in (UP, DOWN, UNSAID)
 
 
 def _of_rule(alert: Alert) -> frozenset[Way]:
@@ -131,9 +134,11 @@ def _of_health(alert: Alert) -> frozenset[Way]:
 
 
 def way_of(reason: Reason) -> Way | None:
-    """Return which way one channel goes, None where nobody knows what was expected of it."""
-    if reason.expected is None or isinstance(reason.observed, str):
+    """Return which way one channel goes, None for what does not move by nature."""
+    if isinstance(reason.observed, str):
         return None
     if family_of(reason.channel) in (Family.LINK, Family.BATTERY):
         return None
+    if reason.expected is None:
+        return theme_of(reason.channel), UNSAID
     return theme_of(reason.channel), UP if reason.observed > reason.expected[1] else DOWN

@@ -14,6 +14,7 @@ from gateway.alerts.causes.likeness import (
     FAULTS,
     SCALE,
     SPIKE,
+    UNSAID,
     UP,
     Way,
     is_natural,
@@ -290,7 +291,7 @@ def _themes(alert: Alert) -> Iterable[Way]:
 
 
 def _natural(group: Group, head: Alert, way: Way, count: int) -> _Saying | None:
-    if not is_natural(way):
+    if not is_natural(way) or way[1] == UNSAID:
         return None
     if way == ("temperature", DOWN) and any(map(_freezes, (group.lead, *group.members.values()))):
         return _frost()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.alerts.causes.hours import HOUR_S, Series
 from gateway.alerts.causes.likeness import SPIKE, UP, way_of, ways_of
 from gateway.alerts.causes.neighbours import Neighbours
 from gateway.speech import figure, say
@@ -43,7 +44,7 @@ def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
     reason = alert.reason[0]
     likewise, calm, shown = _ask(alert, neighbours, now_s) if _shift(reason) else (0, 0, [])
     asked = likewise + calm
-    if not asked:
+    if not shown:
         return _left_alone(alert, neighbours, now_s)
     evidence = [_count(likewise, asked, up=way[1] == UP), _range(shown, reason.unit)]
     if likewise >= _ENOUGH and 2 * likewise >= asked:
@@ -93,6 +94,9 @@ def _ask(alert: Alert, neighbours: Neighbours, now_s: float) -> tuple[int, int, 
     for one in neighbours.witnesses(alert.dev_eui, reason.channel, alert.first_seen_s):
         newest = series[one.dev_eui]
         late = newest.newest_s < alert.first_seen_s or now_s - newest.newest_s > _FRESH_S
+        if alert.kind == SPIKE and not _jumped(newest, shift):
+            calm += not late
+            continue
         if late or abs(shift) < _SHARP * one.likeness.spread:
             continue
         predicted = (newest.newest - one.likeness.offset - middle) / shift
@@ -100,6 +104,15 @@ def _ask(alert: Alert, neighbours: Neighbours, now_s: float) -> tuple[int, int, 
         calm += predicted < _CALM
         shown.append(newest.newest)
     return likewise, calm, shown
+
+
+def _jumped(series: Series, shift: float) -> bool:
+    """Say whether a neighbour has itself moved by half as much since the hour before.
+
+    What comes back from a single wild value looks like a jump too, to where the others always were.
+    """
+    before = series.mean(int(series.newest_s // HOUR_S) - 1)
+    return before is not None and (series.newest - before) / shift >= _LIKEWISE
 
 
 def _count(likewise: int, asked: int, *, up: bool) -> str:

@@ -1,10 +1,12 @@
 """Whose words an alert of several has, and how one that becomes another kind finds the others."""
 
+from dataclasses import replace
+
 import pytest
 from alert_fields import AIR, STEP_S, Field, config, device, front
 
 from gateway.alerts.causes.headline import headline
-from gateway.types import Alert, Channel, EventType, Severity
+from gateway.types import Alert, AlertEvent, Channel, EventType, Reason, Severity
 
 HUMID = Channel("air.relativeHumidity")
 FROST = {
@@ -104,6 +106,19 @@ def test_a_spike_that_calm_neighbours_saw_without_an_alert_is_weather_too() -> N
     assert field.the_alert().cause == "environment"
 
 
+def test_a_return_from_a_wild_value_to_where_the_neighbours_always_were_is_no_weather() -> None:
+    field = Field()
+    field.learn([0, 1, 2])
+    expected = (24.0, 26.0, 28.0)  # of a forecast that saw the wild value
+    field.say(0, 12.5, pattern="spike", expected=expected)
+    for number in (1, 2):
+        field.now_s += 60.0
+        field.say(number, 12.5 + 0.3 * number)
+    field.pass_time(60.0)
+
+    assert field.the_alert().cause == "sensor"
+
+
 def test_spikes_that_go_opposite_ways_are_no_weather() -> None:
     field = Field(config({0: "North", 1: "North"}))
     field.say(0, 4.0, pattern="spike")
@@ -126,6 +141,42 @@ def test_a_spike_that_stays_joins_its_neighbours_and_ends_under_its_own_id() -> 
     assert front_alert.dev_eui == device(0).dev_eui
     assert front_alert.peers == (device(1).dev_eui,)
     assert (folded.dev_eui, folded.folded_into) == (device(1).dev_eui, front_alert.id)
+
+
+def test_a_fault_that_gains_a_channel_is_not_lost_in_its_neighbours_weather() -> None:
+    field = Field(config({0: "North", 1: "North"}))
+    moisture = Channel("soil.moisture")
+    field.say(1, 40.0, pattern="rise", channel=moisture, expected=(20.0, 21.0, 22.0))
+    field.say(0, 30.0, pattern="rise")
+    field.now_s += STEP_S
+    field.say(1, 30.0, pattern="rise")
+
+    assert {alert.kind for alert in field.engine.open()} == {"leak", "drift"}
+
+
+def test_neighbours_of_whom_nothing_was_expected_are_one_alert_all_the_same() -> None:
+    field = Field()
+    for number in range(2):
+        field.say(number, 32.0, pattern="fall", expected=None)
+
+    told = field.the_alert()
+    assert told.title.endswith("lower than expected; one more device likewise")
+    assert (told.cause, field.types().count("new")) == ("environment", 1)
+
+
+def test_a_link_that_the_model_noted_is_told_as_the_link_rule_tells_it() -> None:
+    causes = Field().engine._causes
+    rssi = Reason(Channel("radio.rssi"), -120.0, (-100.0, -98.0, -96.0), 1.0, None, "dBm")
+    noted = replace(
+        alert("model", Severity.INFO), kind="link", reason=(rssi,), title="It is unusual"
+    )
+    weak = replace(alert("link"), kind="link", reason=(rssi,), title="40 % are lost")
+    causes.take([AlertEvent(EventType.NEW, noted)], 0.0)
+    told = causes.take([AlertEvent(EventType.NEW, weak)], 60.0)
+
+    assert [(one.event_type, one.alert.id) for one in told] == [(EventType.UPDATE, noted.id)]
+    assert told[0].alert.title == "40 % are lost"
+    assert not any("unusual" in one for one in told[0].alert.evidence)
 
 
 def test_a_restart_amid_a_front_that_changed_its_words_repeats_nothing() -> None:
