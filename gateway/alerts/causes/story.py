@@ -36,6 +36,8 @@ _MANY_WET = 3
 _ROOTS = ("battery", "reboot", "link", "dropout")
 """What is wrong with a device, the cause before its effects."""
 
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
@@ -120,6 +122,9 @@ def tell(group: Group, neighbours: Neighbours, site: str, now_s: float) -> Alert
         if len(devices) > 1
         else _of_one(group, neighbours, now_s)
     )
+    if alert.cause == UNKNOWN and before.cause not in {"", UNKNOWN} and before.kind != SPIKE:
+        # What is left of it when the member that said more is well: its cause is what it was.
+        alert = replace(alert, cause=before.cause, evidence=alert.evidence or before.evidence)
     seen_s = (member.last_seen_s for member in group.members.values())
     return replace(
         alert,
@@ -147,7 +152,7 @@ def _of_one(group: Group, neighbours: Neighbours, now_s: float) -> Alert:
     found = hear(voice, neighbours, now_s)
     evidence = tuple(dict.fromkeys((*voice.evidence, *found.evidence)))
     weather = voice.kind == SPIKE and found.cause == "environment"
-    if not weather and (not found.cause or voice.cause != "unknown"):
+    if not weather and (not found.cause or voice.cause != UNKNOWN):
         return replace(voice, evidence=evidence)
     return replace(voice, cause=found.cause, advice=_advice(found), evidence=evidence)
 

@@ -285,20 +285,27 @@ def _worded(device: DeviceInfo, episode: _Episode) -> Alert:
     tracks = sorted(active or episode.tracks.values(), key=_weight, reverse=True)
     lead, total = tracks[0].diagnosis, sum(track.score for track in tracks)
     severity = max((episode.alert.severity, lead.severity), key=_RANK.__getitem__)
-    return replace(
+    told = replace(
         episode.alert,
+        severity=severity,
+        reason=tuple(replace(track.reason, share=track.score / total) for track in tracks),
+    )
+    if lead.cause == _UNKNOWN and told.cause not in {"", _UNKNOWN} and told.kind != SPIKE:
+        return told  # what is left when the channel that said more is well has no better name
+    return replace(
+        told,
         kind=lead.kind,
         cause=lead.cause,
-        severity=severity,
         # A restored channel has no text of its own until it is abnormal again.
-        title=titled(device, lead.text) if lead.text else episode.alert.title,
+        title=titled(device, lead.text) if lead.text else told.title,
         advice=lead.advice,
-        reason=tuple(replace(track.reason, share=track.score / total) for track in tracks),
     )
 
 
-def _weight(track: _Track) -> tuple[int, float, str]:
-    return _RANK[track.diagnosis.severity], track.score, str(track.reason.channel)
+def _weight(track: _Track) -> tuple[int, bool, float, str]:
+    """Return what makes a channel lead: its severity, that its cause is known, its score."""
+    known = track.diagnosis.cause != _UNKNOWN
+    return _RANK[track.diagnosis.severity], known, track.score, str(track.reason.channel)
 
 
 def _score(score: float | None, p_value: float | None) -> float:
