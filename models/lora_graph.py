@@ -120,7 +120,7 @@ def windows_of(model: onnx.ModelProto) -> Sequence[onnx.ValueInfoProto]:
 def thaw(graph: bytes, shape: Shape) -> Network:
     """Return the network that a pack's graph was made of, its 8-bit weights as they now are.
 
-    What only training asks the embedding is not in a graph, and is as good as random.
+    What only training asks of it is not in a graph, and is as good as random.
 
     Raises
     ------
@@ -133,9 +133,9 @@ def thaw(graph: bytes, shape: Shape) -> Network:
     network = Network(shape)
     weights = network.state_dict()
     for name, value in weights.items():
-        if name.startswith(("sketch.", "kind.")):
+        if name.startswith(("sketch.", "kind.", "flag.")):
             continue
-        array = _stored(stored, name)
+        array = _stored(stored, name, tuple(value.shape))
         if array is None or array.shape != tuple(value.shape):
             raise ValueError(f"the graph holds no {name} of shape {tuple(value.shape)}")
         weights[name] = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
@@ -144,10 +144,11 @@ def thaw(graph: bytes, shape: Shape) -> Network:
     return network
 
 
-def _stored(stored: Mapping[str, Array], name: str) -> Array | None:
+def _stored(stored: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array | None:
     turned = name + TURNED
     if turned + INT8 in stored:
         return (stored[turned + INT8].astype(np.float32) * stored[turned + SCALE]).T
     if turned in stored:
-        return stored[turned].T
+        found = stored[turned]
+        return found if 1 in shape and found.shape == shape else found.T  # a row is not turned
     return stored.get(name)

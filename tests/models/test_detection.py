@@ -106,6 +106,7 @@ def test_the_headline_has_every_line_of_the_table() -> None:
                 "share_of_channels_within_half_and_double": 0.7,
             },
         },
+        "adapters": {"change_mean": -0.03},
         "detection": {"sets": {"nab": {"over_best_baseline": 0.1}}},
     }
     made = evaluate.headline(figures)
@@ -113,4 +114,5 @@ def test_the_headline_has_every_line_of_the_table() -> None:
     assert made["vus_pr_logan_river_over_best_baseline"] is None
     assert made["hit_rate_at_1"] is None
     assert made["int8_against_fp32"] == 0.001
+    assert made["adapter_against_base"] == -0.03
     assert made.keys() >= evaluate.MUST.keys() - {"vus_pr_nab", "vus_pr_logan_river"}
