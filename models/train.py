@@ -225,12 +225,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/runs/small"))
     parser.add_argument("--start", type=Path, help="a finished run whose weights to begin with")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--seconds", type=float, help="at most so long, instead of the configured")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = CONFIGS[options.config]
     seed = config.seed if options.seed is None else options.seed
-    run(replace(config, seed=seed), options.data, options.out, options.start)
+    seconds = config.seconds if options.seconds is None else options.seconds
+    run(replace(config, seed=seed, seconds=seconds), options.data, options.out, options.start)
 
 
 if __name__ == "__main__":
