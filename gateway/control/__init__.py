@@ -13,7 +13,7 @@ from gateway.control.groups import (
     member_id,
     refused_view,
 )
-from gateway.control.lifecycle import FINAL, DownlinkTracker
+from gateway.control.lifecycle import DownlinkTracker
 from gateway.control.orders import VERBS
 from gateway.control.programs import (
     KEPT_PROGRAM,
@@ -29,6 +29,7 @@ from gateway.control.rate import RateLimit
 from gateway.control.safety import KEPT_S, Safety
 from gateway.control.schema import Catalogue
 from gateway.control.signing import sign
+from gateway.control.states import FINAL
 
 __all__ = [
     "FINAL",

@@ -21,10 +21,11 @@ from gateway.config import CommandConfig, DownlinkConfig
 from gateway.control.authority import Authority
 from gateway.control.commands import Target, make_command
 from gateway.control.forms import moment_s
-from gateway.control.lifecycle import FINAL, TRANSIENT, DownlinkTracker
+from gateway.control.lifecycle import TRANSIENT, DownlinkTracker
 from gateway.control.orders import Order, read_order
 from gateway.control.safety import CLOCK_SLACK_S, STOP, Safety, Stop
 from gateway.control.schema import Catalogue
+from gateway.control.states import FINAL
 from gateway.errors import CommandRefused
 from gateway.types import DevEui, Downlink, DownlinkState, Json
 

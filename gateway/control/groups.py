@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway.config import Config, GroupConfig
 from gateway.control.forms import identity_of, read_form
-from gateway.control.lifecycle import FINAL
+from gateway.control.states import FINAL
 from gateway.errors import CommandRefused
 from gateway.speech import say
 from gateway.types import DevEui, DeviceInfo, Downlink, DownlinkState, GroupCommandView, Json

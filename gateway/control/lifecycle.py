@@ -1,20 +1,8 @@
 """How far a command has come, told from what the network server says of it.
 
-::
-
-    held ──> accepted <─> queued ──> sent ──> acked | nacked        (confirmed)
-     │          │           │         ├───> nothing more is known  (unconfirmed)
-     │          │           │         └───> verified               (a reading proves it)
-     └──────────┴───────────┴──> failed | expired | superseded
-
-`queued` is with whoever transmits: the network server's broker, or a radio of our own, which alone
-may give it back (not transmitted, waits for the next chance).
-
-An event may come early, late, twice or not at all: a state is left only for a later one, and a
-final one never. `held` waits for a second person or for its time. An acknowledged command that has
-a reading to prove it is followed on, as `acked`, until that reading comes or its time is over.
-`sent` means that a radio gateway transmitted; whether the device heard is only
-known when a confirmed downlink is acknowledged.
+Its states and what moves it between them are in `states.py`. An event may come early, late, twice
+or not at all. An acknowledged command that has a reading to prove it is followed on, as `acked`,
+until that reading comes or its time is over.
 """
 
 from __future__ import annotations
@@ -22,10 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import StrEnum
-from typing import TypedDict
 
 from gateway.config import DownlinkConfig, VerifyConfig
+from gateway.control.states import FINAL, Step, moved, proves
 from gateway.types import (
     Ack,
     DevEui,
@@ -38,18 +25,6 @@ from gateway.types import (
     TxAck,
 )
 
-FINAL = frozenset(
-    {
-        DownlinkState.ACKED,
-        DownlinkState.NACKED,
-        DownlinkState.EXPIRED,
-        DownlinkState.FAILED,
-        DownlinkState.SUPERSEDED,
-        DownlinkState.REFUSED,
-        DownlinkState.VERIFIED,
-        DownlinkState.REHEARSED,
-    }
-)
 STRAYS = 256
 """Events of ids that nobody knows (yet), kept for the server's answer that may name them."""
 
@@ -83,57 +58,6 @@ ProofOf = Callable[[Downlink], VerifyConfig | None]
 
 def _no_proof(_: Downlink) -> VerifyConfig | None:
     return None
-
-
-class Step(StrEnum):
-    """What may happen to a command."""
-
-    QUEUED = "queued"
-    SENT = "sent"
-    ACKED = "acked"
-    NACKED = "nacked"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    SUPERSEDED = "superseded"
-    RETURNED = "returned"
-    RELEASED = "released"
-    VERIFIED = "verified"
-
-
-_TO_END = {
-    Step.ACKED: DownlinkState.ACKED,
-    Step.NACKED: DownlinkState.NACKED,
-    Step.FAILED: DownlinkState.FAILED,
-    Step.EXPIRED: DownlinkState.EXPIRED,
-    Step.SUPERSEDED: DownlinkState.SUPERSEDED,
-}
-TRANSITIONS: dict[DownlinkState, dict[Step, DownlinkState]] = {
-    DownlinkState.HELD: {
-        Step.RELEASED: DownlinkState.ACCEPTED,
-        Step.FAILED: DownlinkState.FAILED,
-        Step.EXPIRED: DownlinkState.EXPIRED,
-        Step.SUPERSEDED: DownlinkState.SUPERSEDED,
-    },
-    DownlinkState.ACCEPTED: {
-        Step.QUEUED: DownlinkState.QUEUED,
-        Step.SENT: DownlinkState.SENT,
-        **_TO_END,
-    },
-    # A radio of our own says for certain when it did not transmit: the command waits again.
-    DownlinkState.QUEUED: {
-        Step.SENT: DownlinkState.SENT,
-        Step.RETURNED: DownlinkState.ACCEPTED,
-        **_TO_END,
-    },
-    # What was transmitted can no longer be superseded; a radio gateway's word goes before expiry.
-    DownlinkState.SENT: {
-        Step.ACKED: DownlinkState.ACKED,
-        Step.NACKED: DownlinkState.NACKED,
-        Step.FAILED: DownlinkState.FAILED,
-        Step.VERIFIED: DownlinkState.VERIFIED,
-    },
-    DownlinkState.ACKED: {Step.VERIFIED: DownlinkState.VERIFIED},
-}
 
 
 class DownlinkTracker:
@@ -226,7 +150,7 @@ class DownlinkTracker:
             changed
             for downlink in self.open()
             if (proof := self._proof_of(downlink)) is not None
-            and any(_proves(proof, downlink, reading) for reading in readings)
+            and any(proves(proof, downlink, reading) for reading in readings)
             for changed in self._step(
                 downlink.id, Step.VERIFIED, now_s, f"{proof.channel} shows that it took effect."
             )
@@ -354,17 +278,10 @@ class DownlinkTracker:
         downlink = self._open.get(identity)
         if downlink is None:
             return []
-        state = TRANSITIONS[downlink.state].get(step)
-        if state is None:
+        changed = moved(downlink, step, now_s, detail)
+        if changed is None:
             return []
-        changed = replace(
-            downlink,
-            state=state,
-            changed_s=max(now_s, downlink.changed_s),
-            detail=downlink.detail if detail is None else detail,
-            **_times(downlink, step, now_s),
-        )
-        if state in FINAL and not self._awaits_proof(changed):
+        if changed.state in FINAL and not self._awaits_proof(changed):
             del self._open[identity]
             self._queue_ids.pop(changed.queue_id, None)
         else:
@@ -376,36 +293,3 @@ def _item_of(event: TxAck | Ack | ServerLog) -> str:
     if isinstance(event, ServerLog):
         return event.context.get("queue_item_id", "").lower()
     return event.queue_item_id.lower()
-
-
-class _Times(TypedDict, total=False):
-    queue_id: str
-    handed_s: float | None
-    sent_s: float
-
-
-def _times(downlink: Downlink, step: Step, now_s: float) -> _Times:
-    """Return when it was handed over and transmitted, where a step tells."""
-    if step is Step.RETURNED:
-        return {"handed_s": None, "queue_id": ""}
-    if step is Step.QUEUED:
-        return {"handed_s": now_s}
-    if step in {Step.SENT, Step.ACKED, Step.NACKED, Step.VERIFIED}:
-        return {
-            "handed_s": now_s if downlink.handed_s is None else downlink.handed_s,
-            "sent_s": now_s if downlink.sent_s is None else downlink.sent_s,
-        }
-    return {}
-
-
-def _proves(proof: VerifyConfig, downlink: Downlink, reading: Reading) -> bool:
-    """Tell whether a reading, made after the command was sent, shows what it should."""
-    if (reading.dev_eui, reading.channel) != (downlink.dev_eui, proof.channel):
-        return False
-    since_s = downlink.sent_s
-    if since_s is None or not since_s <= reading.time_s <= since_s + proof.within_s:
-        return False
-    value, wanted = reading.value, proof.value
-    if isinstance(wanted, str) or isinstance(value, str):
-        return str(value).lower() == str(wanted).lower()
-    return abs(float(value) - float(wanted)) <= proof.tolerance
