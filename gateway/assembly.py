@@ -30,6 +30,7 @@ from gateway.control import (
     Desk,
     DownlinkTracker,
     Groups,
+    Orders,
     Programs,
     Safety,
 )
@@ -180,6 +181,7 @@ def assemble(
     instructions = Instructions(
         requests=requests,
         desk=desk,
+        orders=Orders(desk, downlinks, safety, authority),
         alerts=alerts,
         handling=Handling(alerts, authority, store.alert),
         rulebook=rulebook,

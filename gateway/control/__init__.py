@@ -3,7 +3,7 @@
 from gateway.control.audit import decision
 from gateway.control.authority import PROGRAM, Authority
 from gateway.control.commands import CommandParser, Target, parse_set, refused, refused_as
-from gateway.control.desk import Carried, Desk
+from gateway.control.desk import Desk
 from gateway.control.groups import (
     GroupCommand,
     Groups,
@@ -14,7 +14,7 @@ from gateway.control.groups import (
     refused_view,
 )
 from gateway.control.lifecycle import DownlinkTracker
-from gateway.control.orders import VERBS
+from gateway.control.orders import VERBS, Carried, Orders
 from gateway.control.programs import (
     KEPT_PROGRAM,
     PROGRAM_VERBS,
@@ -48,6 +48,7 @@ __all__ = [
     "GroupCommand",
     "Groups",
     "Multicast",
+    "Orders",
     "Programs",
     "RateLimit",
     "Safety",

@@ -13,8 +13,10 @@ from dataclasses import replace
 
 from gateway.config import DownlinkConfig, VerifyConfig
 from gateway.control.states import FINAL, Step, moved, proves
+from gateway.speech import phrase, say, words_of
 from gateway.types import (
     Ack,
+    Channel,
     DevEui,
     DeviceEvent,
     Downlink,
@@ -30,24 +32,26 @@ STRAYS = 256
 
 SETTLE_S = 3600.0
 EXPIRY_SLACK_S = 60.0  # a transmission at the last moment may still be on its way to us
-_UNCONFIRMED = "Transmitted; the device was not asked to confirm, so nothing more will be known."
-_CONFIRMED = "Transmitted; waiting for the device's answer with its next uplink."
-_QUIET = (
+_UNCONFIRMED = phrase(
+    "Transmitted; the device was not asked to confirm, so nothing more will be known."
+)
+_CONFIRMED = phrase("Transmitted; waiting for the device's answer with its next uplink.")
+_QUIET = phrase(
     "The network server has said nothing of this command. A class A device must speak first; if it "
     "has since, look in the server's log: over MQTT it reports no errors."
 )
-_REJOINED = "The device joined anew; the network server may have emptied its queue."
-_CONFIRMED_IT = "The device confirmed it."
-_REFUSED_IT = "The device answered without confirming it; the network server does not try again."
-_NO_ANSWER = "Transmitted, but no answer came from the device in time."
-_UNCONFIRMED_BY_PEOPLE = "No second person confirmed it in time."
-_UNPROVED = "No reading of {channel} has shown within {within_s:.0f} s that it took effect."
+_REJOINED = phrase("The device joined anew; the network server may have emptied its queue.")
+_CONFIRMED_IT = phrase("The device confirmed it.")
+_REFUSED_IT = phrase(
+    "The device answered without confirming it; the network server does not try again."
+)
+_NO_ANSWER = phrase("Transmitted, but no answer came from the device in time.")
+_UNCONFIRMED_BY_PEOPLE = phrase("No second person confirmed it in time.")
 _FATAL = {
-    "DOWNLINK_PAYLOAD_SIZE": "The payload is too long for the device's present data rate.",
-    "DOWNLINK_CODEC": "The network server's codec could not encode the object.",
-    "F_CNT_DOWN": "The network server dropped it: the downlink frame counter had moved on.",
+    "DOWNLINK_PAYLOAD_SIZE": phrase("The payload is too long for the device's present data rate."),
+    "DOWNLINK_CODEC": phrase("The network server's codec could not encode the object."),
+    "F_CNT_DOWN": phrase("The network server dropped it: the downlink frame counter had moved on."),
 }
-
 
 TRANSIENT = frozenset({"F_CNT_DOWN"})
 """Of these, what says nothing against the same command a little later."""
@@ -152,7 +156,12 @@ class DownlinkTracker:
             if (proof := self._proof_of(downlink)) is not None
             and any(proves(proof, downlink, reading) for reading in readings)
             for changed in self._step(
-                downlink.id, Step.VERIFIED, now_s, f"{proof.channel} shows that it took effect."
+                downlink.id,
+                Step.VERIFIED,
+                now_s,
+                say(
+                    "{channel} shows that it took effect.", channel=words_of(Channel(proof.channel))
+                ),
             )
         ]
 
@@ -170,7 +179,7 @@ class DownlinkTracker:
             return self._on_txack(event)
         if isinstance(event, Ack):
             step = Step.ACKED if event.acknowledged else Step.NACKED
-            said = _CONFIRMED_IT if event.acknowledged else _REFUSED_IT
+            said = say(_CONFIRMED_IT if event.acknowledged else _REFUSED_IT)
             return self._step(self._known(event, event.queue_item_id), step, event.received_s, said)
         if isinstance(event, ServerLog):
             return self._on_log(event)
@@ -194,16 +203,16 @@ class DownlinkTracker:
             return self._age_sent(downlink, now_s)
         if downlink.state is DownlinkState.HELD and downlink.held_for == "confirmation":
             if now_s > (downlink.held_until_s or 0.0):
-                return self._step(downlink.id, Step.EXPIRED, now_s, _UNCONFIRMED_BY_PEOPLE)
+                return self._step(downlink.id, Step.EXPIRED, now_s, say(_UNCONFIRMED_BY_PEOPLE))
             return []
         slack_s = EXPIRY_SLACK_S if downlink.state is DownlinkState.QUEUED else 0.0
         if now_s > downlink.expires_s + slack_s:
-            said = "Its time ran out before it was transmitted."
+            said = say("Its time ran out before it was transmitted.")
             return self._step(downlink.id, Step.EXPIRED, now_s, said)
         if (downlink.state is DownlinkState.QUEUED
                 and now_s - downlink.changed_s > self._silence_s
-                and _QUIET not in downlink.detail):  # fmt: skip
-            return self._note(downlink, now_s, _QUIET)
+                and say(_QUIET) not in downlink.detail):  # fmt: skip
+            return self._note(downlink, now_s, say(_QUIET))
         return []
 
     def _age_sent(self, downlink: Downlink, now_s: float) -> list[Downlink]:
@@ -212,7 +221,7 @@ class DownlinkTracker:
         settle_s = max(SETTLE_S, proof.within_s) if proof is not None else SETTLE_S
         if downlink.confirmed and downlink.state is DownlinkState.SENT:
             if waited_s > settle_s and now_s > downlink.expires_s:
-                return self._step(downlink.id, Step.FAILED, now_s, _NO_ANSWER)
+                return self._step(downlink.id, Step.FAILED, now_s, say(_NO_ANSWER))
             return []
         if waited_s <= (proof.within_s if proof is not None else SETTLE_S):
             return []
@@ -220,7 +229,11 @@ class DownlinkTracker:
         self._queue_ids.pop(downlink.queue_id, None)
         said = downlink.detail
         if proof is not None:
-            said = f"{said} {_UNPROVED.format(channel=proof.channel, within_s=proof.within_s)}"
+            unproved = say(
+                "No reading of {channel} has shown within {span} s that it took effect.",
+                channel=words_of(Channel(proof.channel)), span=f"{proof.within_s:.0f}",
+            )  # fmt: skip
+            said = f"{said} {unproved}"
         return [replace(downlink, changed_s=now_s, detail=said.strip())]
 
     def _awaits_proof(self, downlink: Downlink) -> bool:
@@ -229,7 +242,7 @@ class DownlinkTracker:
     def _on_txack(self, event: TxAck) -> list[Downlink]:
         identity = self._known(event, event.queue_item_id)
         confirmed = identity != "" and self._open[identity].confirmed
-        said = _CONFIRMED if confirmed else _UNCONFIRMED
+        said = say(_CONFIRMED if confirmed else _UNCONFIRMED)
         return self._step(identity, Step.SENT, event.received_s, said)
 
     def _on_log(self, event: ServerLog) -> list[Downlink]:
@@ -239,10 +252,10 @@ class DownlinkTracker:
         code = event.code.upper()
         said = event.description[:200].strip()
         if code == "EXPIRED":
-            return self._step(identity, Step.EXPIRED, event.received_s,
-                              "The network server dropped it: its time ran out.")  # fmt: skip
+            ran_out = say("The network server dropped it: its time ran out.")
+            return self._step(identity, Step.EXPIRED, event.received_s, ran_out)
         if code in _FATAL:
-            detail = f"{_FATAL[code]} {said}".strip()
+            detail = f"{say(_FATAL[code])} {said}".strip()
             self._open[identity] = replace(self._open[identity], log_code=code)
             return self._step(identity, Step.FAILED, event.received_s, detail)
         # DOWNLINK_GATEWAY and whatever else: the item stays in the server's queue and is tried on.
@@ -253,7 +266,7 @@ class DownlinkTracker:
             changed
             for downlink in self.open()
             if downlink.dev_eui == event.device.dev_eui and downlink.state is DownlinkState.QUEUED
-            for changed in self._note(downlink, event.received_s, _REJOINED)
+            for changed in self._note(downlink, event.received_s, say(_REJOINED))
         ]
 
     def _known(self, event: TxAck | Ack | ServerLog, identity: str) -> str:

@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from gateway.config import VerifyConfig
+from gateway.speech import phrase, say
 from gateway.types import Downlink, DownlinkState, Reading
 
 FINAL = frozenset(
@@ -86,6 +87,27 @@ TRANSITIONS: dict[DownlinkState, dict[Step, DownlinkState]] = {
     },
     DownlinkState.ACKED: {Step.VERIFIED: DownlinkState.VERIFIED},
 }
+
+
+_WORDS = {
+    DownlinkState.HELD: phrase("held back"),
+    DownlinkState.ACCEPTED: phrase("accepted"),
+    DownlinkState.QUEUED: phrase("queued"),
+    DownlinkState.SENT: phrase("sent"),
+    DownlinkState.ACKED: phrase("confirmed"),
+    DownlinkState.NACKED: phrase("not confirmed"),
+    DownlinkState.EXPIRED: phrase("expired"),
+    DownlinkState.FAILED: phrase("failed"),
+    DownlinkState.SUPERSEDED: phrase("superseded"),
+    DownlinkState.REFUSED: phrase("refused"),
+    DownlinkState.VERIFIED: phrase("verified"),
+    DownlinkState.REHEARSED: phrase("rehearsed"),
+}
+
+
+def word_of(state: DownlinkState) -> str:
+    """Return a state as a word in a sentence; on topics and in requests it is its own name."""
+    return say(_WORDS[state])
 
 
 def moved(downlink: Downlink, step: Step, now_s: float, detail: str | None) -> Downlink | None:
