@@ -6,6 +6,7 @@ A refusal names the key, the value, and what is allowed there.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -265,5 +266,6 @@ def _listed(names: Mapping[str, object]) -> str:
 
 
 def _shown(value: Json) -> str:
-    text = repr(value)
+    """Return a value as its sender wrote it, a text in quotes."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
