@@ -145,11 +145,13 @@ class Desk:
                 why := self._safety.objection(one, now_s)
             ):
                 steps += self._turn_down(one, now_s, why)
+        steps += self.follow(steps, now_s)
+        steps += self._stop_starved(now_s)
         self._safety.forget_before(now_s)
         self._chances = {
             one: count for one, count in self._chances.items() if self._tracker.get(one) is not None
         }
-        return steps + self.follow(steps, now_s)
+        return steps
 
     def clear(
         self, identity: str, now_s: float, *, patient: bool = False
@@ -269,8 +271,7 @@ class Desk:
             return self._given_again(self._retries.close(step, lately, now_s))
         found: list[Downlink] = []
         if step.effect == "close" and step.state in _GIVEN:
-            for dev_eui in self._safety.starved(step.dev_eui, now_s):
-                found += self.end(dev_eui, now_s, say("The valve it needs is being closed."))
+            found += self._stop_starved(now_s)
         for one in self._tracker.open_for(step.dev_eui):
             if one.id == step.id or one.created_s > step.created_s:
                 continue
@@ -280,6 +281,15 @@ class Desk:
             elif one.held_for == "schedule" and step.state in _UNDER_WAY:
                 found += self._tracker.supersede(one.id, now_s, say("It was closed before."))
         return found
+
+    def _stop_starved(self, now_s: float) -> list[Downlink]:
+        """Stop the pumps that have no valve open any more, or will have none in a moment."""
+        said = say("The last valve it needs is closing.")
+        return [
+            step
+            for dev_eui in self._safety.starved(now_s)
+            for step in self.end(dev_eui, now_s, said)
+        ]
 
     def _given_again(self, again: Downlink | None) -> list[Downlink]:
         if again is None:

@@ -21,6 +21,9 @@ KEPT_S = 2 * DAY_S
 """How far back commands are looked at: a day's limit, and what may still be running."""
 
 CLOCK_SLACK_S = 60.0
+LEAD_S = 5.0
+"""A pump is told to stop so long before its last valve closes by itself."""
+
 STOP = "emergency_stop"
 """Name under which an emergency stop is kept."""
 
@@ -88,15 +91,11 @@ class Safety:
 
     def running(self, now_s: float) -> list[DevEui]:
         """Return devices that may be open or running now, with no close under way."""
-        begun = (one for one in self._lately.values() if one.effect in {"open", "start"})
-        running = {
-            one.dev_eui
-            for one in begun
-            if _may_have_run(one)
-            and now_s < (one.sent_s or one.changed_s) + (one.duration_s or 0.0)
-            and not self._is_ended(one)
-        }
-        return sorted(running)
+        return sorted({one.dev_eui for one in self._lately.values() if self._runs(one, now_s)})
+
+    def _runs(self, one: Downlink, now_s: float) -> bool:
+        begins = one.effect in {"open", "start"} and _may_have_run(one)
+        return begins and now_s < _ends_s(one) and not self._is_ended(one)
 
     def _is_ended(self, begun: Downlink) -> bool:
         """Tell whether a close was given after this, or the one that was made for it."""
@@ -107,17 +106,25 @@ class Safety:
             for one in self.lately(begun.dev_eui)
         )
 
-    def starved(self, valve: DevEui, now_s: float) -> list[DevEui]:
-        """Return what runs and needs a valve open, now that this one closes."""
-        found = []
-        for dev_eui in self.running(now_s):
-            begun = [one for one in self.lately(dev_eui) if one.effect in {"open", "start"}]
-            spec = self._catalogue.spec(begun[-1])
-            if spec is None or valve not in spec.needs_open:
+    def starved(self, now_s: float) -> list[DevEui]:
+        """Return what runs and has none of the valves it needs open, or soon will have none.
+
+        Soon is `LEAD_S` before the last of them closes by itself: a pump that was transmitted late,
+        or whose other valve was closed, would run on after that.
+        """
+        return [one for one in self.running(now_s) if self._is_starved(one, now_s)]
+
+    def _is_starved(self, dev_eui: DevEui, now_s: float) -> bool:
+        for begun in self.lately(dev_eui):
+            if not self._runs(begun, now_s) or begun.state is DownlinkState.HELD:
                 continue
-            if all(self.open_until_s(DevEui(one), now_s) <= now_s for one in spec.needs_open):
-                found.append(dev_eui)
-        return found
+            spec = self._catalogue.spec(begun)
+            if spec is None or not spec.needs_open:
+                continue
+            until_s = max(self.open_until_s(DevEui(one), now_s) for one in spec.needs_open)
+            if now_s >= until_s - LEAD_S and _ends_s(begun) > until_s:
+                return True
+        return False
 
     # --- before a command is taken --------------------------------------------------------
 
@@ -247,16 +254,20 @@ class Safety:
     def open_until_s(self, dev_eui: DevEui, now_s: float) -> float:
         """Return until when a valve is known to be open; in the past when it is not.
 
-        Known is what the device confirmed or a reading proved, and no close was given since.
+        Known is what the device confirmed or a reading proved, and no close was given since. The
+        newest open counts: a valve with a watch of its own begins anew with each, and one that may
+        have arrived since may have made it shorter.
         """
-        until_s = max(
-            (
-                (one.sent_s or one.created_s) + (one.duration_s or 0.0)
-                for one in self.lately(dev_eui)
-                if one.effect == "open" and one.state in _KNOWN_OPEN and not self._is_ended(one)
-            ),
-            default=0.0,
-        )
+        opens = [
+            one
+            for one in self.lately(dev_eui)
+            if one.effect == "open" and _may_have_run(one) and not self._is_ended(one)
+        ]
+        known = [place for place, one in enumerate(opens) if one.state in _KNOWN_OPEN]
+        if not known:
+            return 0.0
+        since = [one for one in opens[known[-1] :] if one.state is not DownlinkState.HELD]
+        until_s = min(_ends_s(one) for one in since)
         return until_s if until_s > now_s else 0.0
 
     def _closed_since(self, downlink: Downlink) -> str:
@@ -268,6 +279,11 @@ class Safety:
             and one.state not in _UNSENT | {DownlinkState.HELD}
         )
         return say("A close was given since.") if any(later) else ""
+
+
+def _ends_s(begun: Downlink) -> float:
+    """Return when what was opened or started is over by itself, at the latest that is known."""
+    return (begun.sent_s or begun.changed_s) + (begun.duration_s or 0.0)
 
 
 def _may_have_run(downlink: Downlink) -> bool:

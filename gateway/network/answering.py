@@ -264,13 +264,15 @@ class Answering:
 
     def plan(self, now_s: float, taken: Taken) -> None:
         """Send what waits for class C devices, now."""
-        for dev_eui in {one.dev_eui for one in self._commands.waiting()}:
+        # A pump must not run against valves that close, so its stop goes before their closes.
+        waiting = sorted(self._commands.waiting(), key=lambda one: one.effect != "stop")
+        for dev_eui in dict.fromkeys(one.dev_eui for one in waiting):
             device = self._roster.device(dev_eui)
             if device is None or device.device_class is not DeviceClass.C:
                 continue
-            waiting = self._waiting(dev_eui, now_s, taken)
-            if waiting and now_s >= self._resting_s.get(dev_eui, 0.0):
-                self._send_at_once(device, waiting, now_s, taken)
+            free = self._waiting(dev_eui, now_s, taken)
+            if free and now_s >= self._resting_s.get(dev_eui, 0.0):
+                self._send_at_once(device, free, now_s, taken)
 
     def _send_at_once(
         self, device: RadioDevice, waiting: Sequence[Downlink], now_s: float, taken: Taken
