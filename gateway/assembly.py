@@ -234,7 +234,7 @@ def simulated(assembly: Assembly, body: Mapping[str, Json]) -> Json:
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= ASKED_DAYS:
         said = say("`days` is a number, more than 0 and at most {most}.", most=f"{ASKED_DAYS:g}")
         raise CommandRefused("malformed", said)
-    if name and name not in assembly.programs:
+    if not isinstance(name, str) or (name and name not in assembly.programs):
         raise CommandRefused("unknown_program", say("{name} is no program.", name=str(name)[:32]))
     devices = assembly.stages.devices
     simulation = Simulation(
@@ -244,7 +244,7 @@ def simulated(assembly: Assembly, body: Mapping[str, Json]) -> Json:
         sunrise_of(assembly.config.agronomy),
         assembly.store.control(),
     )
-    events = simulation.run(now_s, float(days), [str(name)] if name else [])
+    events = simulation.run(now_s, float(days), [name] if name else [])
     return {"days": days, "events": [as_json(one) for one in events]}
 
 
