@@ -290,7 +290,8 @@ class Requests:
         self, question: Question, info_of: Callable[[DevEui], DeviceInfo | None], now_s: float
     ) -> Command:
         body = {key: value for key, value in question.body.items() if key != "transaction"}
-        dev_eui = str(body.pop("dev_eui", ""))[:32].lower()
+        given = str(body.pop("dev_eui", ""))[:32].lower()
+        dev_eui = given.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
         payload = json.dumps(body).encode()
         info = info_of(DevEui(dev_eui))
         return self._command(dev_eui, None, payload, info, now_s, question=question)
