@@ -17,7 +17,7 @@ from gateway.codecs.chirpstack_protobuf import event_tree
 from gateway.codecs.chirpstack_topics import TopicTemplate
 from gateway.config import LimitsConfig
 from gateway.errors import BadInput
-from gateway.types import DeviceEvent
+from gateway.types import Delivery, DeviceEvent
 
 Encoding = Literal["json", "protobuf", "auto"]
 
@@ -62,6 +62,33 @@ def decode_event(
     is_json = encoding == "json" or (encoding == "auto" and looks_like_json(payload))
     kind, event = _read_json(kind, payload) if is_json else _read_protobuf(kind, payload)
     return build_event(kind, event, parts, received_s, limits)
+
+
+class ServerEvents:
+    """Decodes a server's events, and remembers in which encoding it speaks.
+
+    With `encoding = "auto"` that is the newest event's, JSON before the first.
+    """
+
+    def __init__(self, template: TopicTemplate, encoding: Encoding, limits: LimitsConfig) -> None:
+        self._template = template
+        self._encoding = encoding
+        self._limits = limits
+        self._speaks: Literal["json", "protobuf"] = "json"
+
+    @property
+    def speaks(self) -> Literal["json", "protobuf"]:
+        """The encoding in which the server also takes its commands."""
+        return self._speaks if self._encoding == "auto" else self._encoding
+
+    def __call__(self, delivery: Delivery) -> DeviceEvent:
+        """Return what the network server reported; raises as `decode_event`."""
+        event = decode_event(
+            delivery.topic, delivery.payload, delivery.received_s,
+            template=self._template, encoding=self._encoding, limits=self._limits,
+        )  # fmt: skip
+        self._speaks = "json" if looks_like_json(delivery.payload) else "protobuf"
+        return event
 
 
 def looks_like_json(payload: bytes) -> bool:

@@ -246,7 +246,8 @@ class DownlinkTracker:
         return self._step(identity, Step.SENT, event.received_s, said)
 
     def _on_log(self, event: ServerLog) -> list[Downlink]:
-        identity = self._known(event, event.context.get("queue_item_id", ""))
+        named = event.context.get("queue_item_id", "")
+        identity = self._known(event, named) if named else self._meant(event)
         if not identity:
             return []
         code = event.code.upper()
@@ -260,6 +261,21 @@ class DownlinkTracker:
             return self._step(identity, Step.FAILED, event.received_s, detail)
         # DOWNLINK_GATEWAY and whatever else: the item stays in the server's queue and is tried on.
         return self._note(self._open[identity], event.received_s, f"{code}: {said}")
+
+    def _meant(self, event: ServerLog) -> str:
+        """Return the id of the command that a log event without one must mean, "" in doubt.
+
+        Older servers (4.0) name no item when they drop one, at most its size.
+        """
+        if event.code.upper() not in {*_FATAL, "EXPIRED"}:
+            return ""
+        size = event.context.get("item_size", "")
+        meant = [
+            one.id
+            for one in self.open_for(event.device.dev_eui)
+            if one.state is DownlinkState.QUEUED and size in {"", str(len(one.data))}
+        ]
+        return meant[0] if len(meant) == 1 else ""
 
     def _on_join(self, event: Join) -> list[Downlink]:
         return [
