@@ -265,9 +265,9 @@ class DownlinkTracker:
     def _meant(self, event: ServerLog) -> str:
         """Return the id of the command that a log event without one must mean, "" in doubt.
 
-        Older servers (4.0) name no item when they drop one, at most its size.
+        Older servers (4.0) name no item when they drop one that is too long, only its size.
         """
-        if event.code.upper() not in {*_FATAL, "EXPIRED"}:
+        if event.code.upper() != "DOWNLINK_PAYLOAD_SIZE":
             return ""
         size = event.context.get("item_size", "")
         meant = [
