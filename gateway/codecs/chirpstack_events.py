@@ -105,10 +105,26 @@ def _read_json(kind: str | None, payload: bytes) -> tuple[str, models.Event]:
             return kind, models.EVENTS[kind].model_validate_json(payload)
         tree = from_json(payload)
     except ValidationError as error:
+        if kind is not None and b"null" in payload and error.errors()[0]["type"] != "json_invalid":
+            return _validate(kind, _without_nulls(from_json(payload)))
         raise _refused(error, payload) from None
     except ValueError as error:
         raise _not_json(str(error), payload) from None
     return _validate(kind_of(tree), tree)
+
+
+def _without_nulls(tree: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a tree without its nulls: in protobuf's JSON a null is a field's default.
+
+    A codec's `object` is no such message and stays as it is.
+    """
+    if isinstance(tree, dict):
+        return {
+            key: value if key == "object" else _without_nulls(value)
+            for key, value in tree.items()
+            if value is not None
+        }
+    return [_without_nulls(one) for one in tree] if isinstance(tree, list) else tree
 
 
 def _read_protobuf(kind: str | None, payload: bytes) -> tuple[str, models.Event]:
