@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gateway.control import DownlinkTracker
-from gateway.errors import LinkError, LinkRefused
+from gateway.errors import LinkDenied, LinkError, LinkRefused
 from gateway.speech import phrase, say
 from gateway.types import DevEui, Downlink, DownlinkState, QueueItem
 
@@ -67,6 +67,8 @@ class ServerQueue:
         except LinkRefused as refusal:
             said = say("The network server refuses it: {why}", why=refusal)
             return self._tracker.failed(downlink.id, self._now_s(), said)
+        except LinkDenied:
+            raise  # it was certainly not queued
         except LinkError:
             self._unsure.add(downlink.id)  # it may have been queued all the same
             raise

@@ -150,3 +150,12 @@ async def test_a_server_that_speaks_protobuf_is_told_in_protobuf(tmp_path: Path)
         assert (first.data, first.f_port, first.confirmed) == (b"\0", 10, True)
         assert first.expires_s is not None
         assert second.f_port == 11
+
+
+async def test_an_open_that_a_key_was_not_let_give_goes_once_the_key_may(tmp_path: Path) -> None:
+    """A server that does not accept the key has queued nothing: nothing is in doubt."""
+    async with tenants(tmp_path) as (field, server):
+        given = field.command(THEIRS, "open", duration_s=60)
+        await field.until(THEIRS, given, "accepted", "could not be told yet")
+        server.applications[server.devices[THEIRS].application_id] = server.keys[TOKEN]
+        await field.until(THEIRS, given, "queued")
