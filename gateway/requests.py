@@ -38,8 +38,9 @@ from gateway.control import (
     member_id,
     refused,
 )
-from gateway.control.commands import ANYBODY, MAX_COMMAND_BYTES, RETAINED, too_large
+from gateway.control.commands import ANYBODY
 from gateway.control.forms import Form, identity_of, read_form, tree_of
+from gateway.control.refusals import MAX_COMMAND_BYTES, RETAINED, too_large
 from gateway.errors import BadInput, CommandRefused
 from gateway.network import APPLICATION as RADIO_APPLICATION
 from gateway.speech import say

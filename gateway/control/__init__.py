@@ -2,7 +2,7 @@
 
 from gateway.control.audit import decision
 from gateway.control.authority import PROGRAM, Authority
-from gateway.control.commands import CommandParser, Target, parse_set, refused, refused_as
+from gateway.control.commands import CommandParser, Target, parse_set
 from gateway.control.desk import Desk
 from gateway.control.groups import (
     GroupCommand,
@@ -26,6 +26,7 @@ from gateway.control.programs import (
     carry_out,
 )
 from gateway.control.rate import RateLimit
+from gateway.control.refusals import refused, refused_as
 from gateway.control.safety import KEPT_S, Safety
 from gateway.control.schema import Catalogue
 from gateway.control.signing import sign

@@ -21,7 +21,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from gateway.config import DownlinkConfig
@@ -36,19 +35,18 @@ from gateway.control.forms import (
     tree_of,
 )
 from gateway.control.rate import RateLimit
+from gateway.control.refusals import MAX_COMMAND_BYTES, RETAINED, seed_of, too_large
 from gateway.control.safety import Safety
 from gateway.control.schema import Chosen, Commands, check_learned, choose
 from gateway.errors import CommandRefused
 from gateway.speech import phrase, say
 from gateway.types import DevEui, Downlink, DownlinkState, Json
 
-MAX_COMMAND_BYTES = 8192
 STEP_S = 1e-5
 OBJECT_DETAIL = phrase(
     "The network server must have a codec for this device: without one it sends an empty payload."
 )
 ANYBODY = Authority({})
-RETAINED = phrase("A retained command is never carried out: publish it without the retain flag.")
 _PORTS = range(1, 224)
 
 
@@ -122,7 +120,7 @@ def parse_set(
                    "assign it a codec.")  # fmt: skip
         raise CommandRefused("no_codec", said)
     downlink = Downlink(
-        id=identity_of(form, _seed(dev_eui, key, payload, now_s)),
+        id=identity_of(form, seed_of(dev_eui, key, payload, now_s)),
         dev_eui=DevEui(dev_eui),
         application_id=target.application_id,
         f_port=_port(form, chosen, codec_port, target),
@@ -165,12 +163,6 @@ def make_command(
     return parse_set(
         dev_eui, None, payload, retained=False, now_s=now_s, target=target, config=live
     )
-
-
-def too_large() -> CommandRefused:
-    """Return the refusal of a message that is larger than any command is."""
-    said = say("A command may have {count} bytes at most.", count=MAX_COMMAND_BYTES)
-    return CommandRefused("too_large", said)
 
 
 def _rehearsed(downlink: Downlink) -> Downlink:
@@ -325,41 +317,11 @@ class CommandParser:
         return known if known is not None and known.dev_eui == dev_eui else None
 
 
-def refused(
-    dev_eui: str, key: str | None, payload: bytes, refusal: CommandRefused, now_s: float
-) -> Downlink:
-    """Return the answer to a refused command: state REFUSED, under its own id if it had a new one.
-
-    It is for telling the sender, not for following: nothing of the command's bytes is kept.
-    """
-    seed = _seed(dev_eui, key, payload, now_s)
-    identity = identity_of(None, seed)
-    if refusal.reason != "id_in_use":
-        with suppress(CommandRefused):
-            identity = identity_of(read_form(key, payload), seed)
-    return Downlink(
-        id=identity, dev_eui=DevEui(dev_eui), application_id="", f_port=0, data=b"", object=None,
-        confirmed=False, expires_s=now_s, created_s=now_s, changed_s=now_s,
-        state=DownlinkState.REFUSED, detail=f"{refusal.reason}: {refusal.detail}",
-    )  # fmt: skip
-
-
-def refused_as(downlink: Downlink, refusal: CommandRefused) -> Downlink:
-    """Return the answer for a command that was good in itself and is refused all the same."""
-    return replace(
-        downlink, state=DownlinkState.REFUSED, detail=f"{refusal.reason}: {refusal.detail}"
-    )
-
-
 def _essence(downlink: Downlink) -> tuple[object, ...]:
     return (
         downlink.dev_eui, downlink.f_port, downlink.data, downlink.object, downlink.confirmed,
         downlink.command, downlink.duration_s,
     )  # fmt: skip
-
-
-def _seed(dev_eui: str, key: str | None, payload: bytes, now_s: float) -> str:
-    return f"{dev_eui}|{key}|{payload.hex()}|{now_s!r}"
 
 
 def _check_fresh(form: Form, now_s: float) -> None:
