@@ -26,10 +26,10 @@ from gateway.assembly import CHIRPSTACK, Assembly, assemble, registered
 from gateway.backlog import Backlog
 from gateway.bulletin import Bulletin
 from gateway.clocks import SystemClock
-from gateway.codecs import CAYENNE_LPP, TopicTemplate, encode_down
+from gateway.codecs import CAYENNE_LPP, TopicTemplate
 from gateway.config import Config
-from gateway.control import Multicast
-from gateway.errors import BadInput, ConfigError, LinkError, LinkRefused, StoreError
+from gateway.dispatch import Dispatch
+from gateway.errors import BadInput, StoreError
 from gateway.inference import Detector
 from gateway.links import Backoff, ChirpStackApi, MqttLink, Systemd, give_back_memory
 from gateway.network import Ended, ServerQueue, Transmission
@@ -42,9 +42,8 @@ from gateway.requests import SOURCE as OPERATOR
 from gateway.requests import Question
 from gateway.rulebook import DAY_S, Trial
 from gateway.sources import ChirpStackSource, ServerCodecs
-from gateway.speech import say
 from gateway.store import Reader, Store
-from gateway.types import Clock, Delivery, DevEui, Downlink, Json, Message, MqttPort, ServerCodec
+from gateway.types import Clock, Delivery, DevEui, Json, MqttPort, ServerCodec
 
 HEALTH_S = 15.0
 PRUNE_S = 60.0
@@ -58,7 +57,6 @@ REGISTER_S = 2.0
 FINISH_S = 3.0
 """How long a clean stop waits for the radio's word on what it is transmitting."""
 
-DISPATCH_RETRY_S = 2.0
 CLOSE_S = 10.0
 """How long a clean stop waits for a disk that does not take the last commit."""
 
@@ -134,7 +132,6 @@ class Daemon:
         self._systemd = systemd
         self._on_outcome = on_outcome
         self._started_s = assembly.clock.now_s()
-        self._to_send: asyncio.Queue[Downlink | Multicast] = asyncio.Queue()
         self._bulletin = Bulletin(
             assembly, version=__version__, info=self._info, health=self._health
         )
@@ -176,6 +173,9 @@ class Daemon:
             queue=config.limits.queue,
             commit_wait_s=config.store.commit_wait_s,
         )
+        self._dispatch = Dispatch(
+            assembly, self._in, api=self._api, queue=self._queue, nudge=self._pipeline.nudge
+        )
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Run every task until `stop`; a task that fails ends the daemon with its error."""
@@ -193,7 +193,7 @@ class Daemon:
             rest = [
                 start(self._pipeline.run(), "pipeline"),
                 start(self._publisher.run(self._asked), "publisher"),
-                start(self._dispatch(), "dispatch"),
+                start(self._dispatch.run(), "dispatch"),
                 start(self._report_health(), "health"),
                 start(self._prune(), "retention"),
                 start(self._reload_codecs(), "codecs"),
@@ -236,89 +236,15 @@ class Daemon:
         self._publisher.offer(live, head_seq)
         for outcome in outcomes:
             for downlink in outcome.dispatch:
-                self._to_send.put_nowait(downlink)
+                self._dispatch.offer(downlink)
             for frame in outcome.multicasts:
-                self._to_send.put_nowait(frame)
+                self._dispatch.offer(frame)
             for transmission in outcome.transmissions:
                 self._radios.send(transmission)
             for question, trial in outcome.trials:
                 self._accept_trial(question, trial)
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
-
-    async def _dispatch(self) -> None:
-        """Hand committed commands to the network server, in order, until they expire.
-
-        What certainly did not leave goes back to be offered anew; all else is asked again under its
-        own id, which the server takes once.
-        """
-        stages = self._assembly.stages
-        while True:
-            downlink: Downlink | Multicast | None = None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DISPATCH_RETRY_S):
-                    downlink = await self._to_send.get()
-            if isinstance(downlink, Multicast):
-                await self._tell_all(downlink)
-            elif downlink is not None:
-                await self._tell(downlink)
-            if self._in.connected and stages.reached():
-                self._pipeline.nudge()
-
-    async def _tell(self, downlink: Downlink) -> None:
-        while self._may_go(downlink):
-            if self._queue is None and not self._in.connected:
-                self._assembly.stages.unreached(downlink)
-                break
-            try:
-                steps = await self._hand_over(downlink)
-            except (LinkError, ConfigError) as error:
-                self._assembly.telemetry.trouble("not_handed_over", error)
-                await asyncio.sleep(DISPATCH_RETRY_S)
-                continue
-            self._assembly.stages.note(steps)
-            break
-        self._pipeline.nudge()
-
-    async def _hand_over(self, downlink: Downlink) -> Sequence[Downlink]:
-        """Tell the network server of one command, over its API or its broker."""
-        if self._queue is not None:
-            return await self._queue.hand_over(downlink)
-        topic = TopicTemplate(self._assembly.config.chirpstack.command_topic).fill(
-            application_id=downlink.application_id, dev_eui=downlink.dev_eui, command="down"
-        )
-        await self._in.publish(Message(topic, encode_down(downlink)))
-        return self._assembly.downlinks.queued(downlink.id, self._assembly.clock.now_s())
-
-    async def _tell_all(self, frame: Multicast) -> None:
-        """Tell the network server of a multicast frame, once: nothing says whether it went."""
-        state, said = "failed", say("[chirpstack.api] names no server.")
-        if self._api is not None:
-            try:
-                counter = await self._api.enqueue_multicast(
-                    frame.multicast_group_id, frame.f_port, frame.data, frame.expires_s
-                )
-            except (LinkError, ConfigError) as error:
-                said = say("Whether the network server has it is not known: {error}", error=error)
-                if isinstance(error, LinkRefused):
-                    said = say("The network server refuses it: {error}", error=error)
-            else:
-                state = "queued"
-                said = say(
-                    "The network server has it, as frame {counter} of the group. No device "
-                    "acknowledges a multicast frame, so nothing more will be known.",
-                    counter=counter,
-                )
-        self._assembly.stages.instructions.note_multicast(frame.command_id, state, said)
-        self._pipeline.nudge()
-
-    def _may_go(self, downlink: Downlink) -> bool:
-        """Look once more, at the last moment, whether a command may be carried out."""
-        go, steps = self._assembly.desk.clear(downlink.id, self._assembly.clock.now_s())
-        if steps:
-            self._assembly.stages.note(steps)
-            self._pipeline.nudge()
-        return go is not None
 
     def _transmitted(self, ended: Ended) -> None:
         """Take what became of a transmission into the next batch."""

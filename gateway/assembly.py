@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,8 @@ from gateway.codecs import (
     LinkHealth,
     PayloadDecoder,
     ReadingMapper,
+    ServerEvents,
     TopicTemplate,
-    decode_event,
 )
 from gateway.config import Config
 from gateway.control import (
@@ -30,6 +30,7 @@ from gateway.control import (
     Desk,
     DownlinkTracker,
     Groups,
+    Orders,
     Programs,
     Safety,
 )
@@ -51,7 +52,7 @@ from gateway.speech import say
 from gateway.stages import Stages
 from gateway.store import Store
 from gateway.telemetry import Telemetry
-from gateway.types import Clock, Delivery, DevEui, DeviceEvent, DeviceInfo, Json, ScriptEngine
+from gateway.types import Clock, DevEui, DeviceInfo, Json, ScriptEngine
 from gateway.upkeep import SamplingAdviser
 from gateway.weather import StoreWeather
 from gateway.windows import WindowBank
@@ -88,6 +89,7 @@ class Assembly:
     model_trouble: str
     probation: Probation
     explainer: Explainer
+    server_events: ServerEvents
 
     def summary(self) -> dict[str, object]:
         """Return what was counted, as `replay` prints it."""
@@ -180,6 +182,7 @@ def assemble(
     instructions = Instructions(
         requests=requests,
         desk=desk,
+        orders=Orders(desk, downlinks, safety, authority),
         alerts=alerts,
         handling=Handling(alerts, authority, store.alert),
         rulebook=rulebook,
@@ -190,11 +193,12 @@ def assemble(
         devices=devices,
         info_of=info_of,
     )
+    server_events = chirpstack_decoder(config)
     stages = Stages(
         config,
         clock=clock,
         store=store,
-        decoders={CHIRPSTACK: chirpstack_decoder(config)},
+        decoders={CHIRPSTACK: server_events},
         payloads=payloads,
         readings_of=ReadingMapper(config).readings,
         link=LinkHealth(config.limits.devices),
@@ -214,7 +218,7 @@ def assemble(
     return Assembly(
         config, clock, store, stages, requests, alerts, downlinks, desk, programs, groups,
         telemetry, codecs, assignments, payloads, network, detector, adviser.equipment,
-        model_name, model_trouble, probation, explainer,
+        model_name, model_trouble, probation, explainer, server_events,
     )  # fmt: skip
 
 
@@ -232,7 +236,7 @@ def simulated(assembly: Assembly, body: Mapping[str, Json]) -> Json:
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= ASKED_DAYS:
         said = say("`days` is a number, more than 0 and at most {most}.", most=f"{ASKED_DAYS:g}")
         raise CommandRefused("malformed", said)
-    if name and name not in assembly.programs:
+    if not isinstance(name, str) or (name and name not in assembly.programs):
         raise CommandRefused("unknown_program", say("{name} is no program.", name=str(name)[:32]))
     devices = assembly.stages.devices
     simulation = Simulation(
@@ -242,7 +246,7 @@ def simulated(assembly: Assembly, body: Mapping[str, Json]) -> Json:
         sunrise_of(assembly.config.agronomy),
         assembly.store.control(),
     )
-    events = simulation.run(now_s, float(days), [str(name)] if name else [])
+    events = simulation.run(now_s, float(days), [name] if name else [])
     return {"days": days, "events": [as_json(one) for one in events]}
 
 
@@ -298,15 +302,10 @@ def _network(
         raise StoreError(f"A stored radio session cannot be read: {error}.") from error
 
 
-def chirpstack_decoder(config: Config) -> Callable[[Delivery], DeviceEvent]:
+def chirpstack_decoder(config: Config) -> ServerEvents:
     """Return what turns a ChirpStack message into an event."""
-    decode = partial(
-        decode_event,
-        template=TopicTemplate(config.chirpstack.event_topic),
-        encoding=config.chirpstack.encoding,
-        limits=config.limits,
-    )
-    return lambda delivery: decode(delivery.topic, delivery.payload, delivery.received_s)
+    chirpstack = config.chirpstack
+    return ServerEvents(TopicTemplate(chirpstack.event_topic), chirpstack.encoding, config.limits)
 
 
 def _detector(

@@ -5,6 +5,7 @@
     GatewayError
     ├── ConfigError      the settings are wrong: exit 2, with the key and the remedy
     ├── LinkError        a wire broke: retried with capped, jittered backoff inside `links/`
+    │   ├── LinkDenied   the other side does not take our key: nothing was done, a new key may come
     │   └── LinkRefused  the other side answered no: asking the same again soon changes nothing
     ├── BadInput         a stranger's bytes are wrong: counted, quarantined, and life goes on
     ├── PackError        a model pack does not load: reason and remedy, the daemon keeps its rules
@@ -25,6 +26,10 @@ class ConfigError(GatewayError):
 
 class LinkError(GatewayError):
     """A connection could not be made or was lost."""
+
+
+class LinkDenied(LinkError):  # noqa: N818 - a refusal is an answer, not a fault
+    """The other side was reached and does not accept who we are; nothing was done."""
 
 
 class LinkRefused(LinkError):  # noqa: N818 - a refusal is an answer, not a fault

@@ -30,10 +30,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.alerts import AlertEngine
 from gateway.alerts.life import Adjustment
 from gateway.control import Authority
-from gateway.control.forms import MAX_AGE_S, MAX_AHEAD_S, moment_s
+from gateway.control.forms import check_age, mistake_in, moment_s
 from gateway.errors import CommandRefused
 from gateway.publishers import alert_payloads, payloads
-from gateway.speech import say
+from gateway.speech import duration, say
 from gateway.types import Alert, AlertEvent, DevEui, Json
 
 SNOOZE_S = 24 * 3600.0
@@ -116,7 +116,8 @@ class Handling:
             return Handled(look(asked))
         if verb not in self.verbs:
             known = ", ".join(self.verbs)
-            raise CommandRefused("unknown_verb", f"{verb[:32]!r} is none of {known}.")
+            said = say("{verb} is none of {known}.", verb=repr(verb[:32]), known=known)
+            raise CommandRefused("unknown_verb", said)
         signed = {name: body[name] for name in body if name != "transaction"}
         proved = self._authority.admit(asked.by, "", signed | {"request": f"alert/{verb}"})
         who: dict[str, Json] = {"what": verb, "by": asked.by, "signed": proved}
@@ -164,12 +165,13 @@ class Handling:
     def _meant(self, asked: AlertRequest) -> Sequence[Alert]:
         """Return the open alerts that a request is about."""
         if bool(asked.id) == bool(asked.dev_eui):
-            raise CommandRefused("malformed", "Give the alert's `id`, or `dev_eui` for all of one "
-                                 "device's.")  # fmt: skip
+            said = say("Give the alert's `id`, or `dev_eui` for all of one device's.")
+            raise CommandRefused("malformed", said)
         if asked.dev_eui:
             mine = [one for one in self._alerts.open() if one.dev_eui == asked.dev_eui.lower()]
             if not mine:
-                raise CommandRefused("unknown_alert", f"No alert of {asked.dev_eui} is open.")
+                said = say("No alert of {device} is open.", device=asked.dev_eui)
+                raise CommandRefused("unknown_alert", said)
             return mine
         found = self._life.find(asked.id) if len(asked.id) >= MIN_ID else []
         if len(found) != 1:
@@ -182,14 +184,14 @@ class Handling:
 
     def _comment(self, alert: Alert, asked: AlertRequest, now_s: float) -> list[AlertEvent]:
         if not asked.text.strip():
-            raise CommandRefused("malformed", "A comment needs its `text`.")
+            raise CommandRefused("malformed", say("A comment needs its `text`."))
         return self._life.comment(alert, asked.by, asked.text, now_s)
 
     def _false_alarm(
         self, alerts: Sequence[Alert], asked: AlertRequest, who: dict[str, Json], now_s: float
     ) -> Handled:
         if not asked.id:
-            raise CommandRefused("malformed", "A false alarm is one alert: give its `id`.")
+            raise CommandRefused("malformed", say("A false alarm is one alert: give its `id`."))
         done = self._life.false_alarm(alerts[0], asked.by, asked.text, now_s)
         changed = [entry_of(one) for one in done.adjustments]
         nothing = say("What raised it learns nothing from false alarms and stays as it is.")
@@ -204,13 +206,15 @@ class Handling:
 
     def _undo(self, asked: AlertRequest, who: dict[str, Json]) -> Handled:
         if not (asked.id or asked.dev_eui or asked.channel):
-            raise CommandRefused("malformed", "Give `dev_eui`, `channel` or the alert's `id`.")
+            said = say("Give `dev_eui`, `channel` or the alert's `id`.")
+            raise CommandRefused("malformed", said)
         wanted = (DevEui(asked.dev_eui.lower()), asked.channel, asked.id)
         for one in self._life.adjustments.matching(*wanted):
             self._authority.check_device(asked.by, one.dev_eui)
         gone = [entry_of(one) for one in self._life.adjustments.take_back(*wanted)]
         if not gone:
-            raise CommandRefused("unknown_adjustment", "False alarms have changed nothing of that.")
+            said = say("False alarms have changed nothing of that.")
+            raise CommandRefused("unknown_adjustment", said)
         told = [f"{one['dev_eui']} {one['channel'] or one['rule']}" for one in gone]
         return Handled({"undone": gone}, [], who | {"adjusted": told, "detail": asked.text})
 
@@ -235,13 +239,14 @@ def duration_s(text: str) -> float:
     """
     found = _DURATION.fullmatch(text.lower())
     if found is None or found[2] not in _UNITS_S:
-        raise CommandRefused("malformed", f"{text[:32]!r} is no duration, such as 90m, 2h or 3d.")
+        said = say("{text} is no duration, such as `90m`, `2h` or `3d`.", text=repr(text[:32]))
+        raise CommandRefused("malformed", said)
     return float(found[1]) * _UNITS_S[found[2]]
 
 
 def _until_s(asked: AlertRequest, now_s: float) -> float:
     if asked.until is not None and asked.for_ is not None:
-        raise CommandRefused("malformed", "Give `for` or `until`, not both.")
+        raise CommandRefused("malformed", say("Give `for` or `until`, not both."))
     if asked.until is not None:
         until_s = moment_s("until", asked.until)
     elif asked.for_ is not None:
@@ -249,8 +254,8 @@ def _until_s(asked: AlertRequest, now_s: float) -> float:
     else:
         until_s = now_s + SNOOZE_S
     if not now_s < until_s <= now_s + MAX_SNOOZE_S:
-        raise CommandRefused("malformed", "A snooze ends in the future, within "
-                             f"{MAX_SNOOZE_S / 86400:.0f} days.")  # fmt: skip
+        said = say("A snooze ends in the future, within {span}.", span=duration(MAX_SNOOZE_S))
+        raise CommandRefused("malformed", said)
     return until_s
 
 
@@ -258,18 +263,16 @@ def _read(body: Mapping[str, Json], now_s: float) -> AlertRequest:
     try:
         asked = AlertRequest.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the request"
-        raise CommandRefused("malformed", f"{where[:80]}: {first['msg']}.") from None
+        raise CommandRefused("malformed", mistake_in(error)) from None
     if asked.time is not None:
-        age_s = now_s - moment_s("time", asked.time)
-        if not -MAX_AHEAD_S <= age_s <= MAX_AGE_S:
-            raise CommandRefused("stale", f"The request was sent {age_s:.0f} s ago; "
-                                 f"{MAX_AGE_S:.0f} s are allowed.")  # fmt: skip
+        check_age(now_s - moment_s("time", asked.time))
     return asked
 
 
 def _which(name: str, found: Sequence[Alert]) -> str:
     if len(found) > 1:
-        return f"{len(found)} open alerts begin with {name!r}: give more of it."
-    return f"No alert {name[:64]!r} is open." if name else "Give the alert's `id`."
+        return say("{count} open alerts begin with {name}: give more of it.",
+                   count=len(found), name=repr(name))  # fmt: skip
+    if not name:
+        return say("Give the alert's `id`.")
+    return say("No alert {name} is open.", name=repr(name[:64]))

@@ -23,6 +23,7 @@ from gateway.control import (
     Authority,
     Desk,
     Groups,
+    Orders,
     Programs,
     Target,
     carry_out,
@@ -60,6 +61,7 @@ class Instructions:
         *,
         requests: Requests,
         desk: Desk,
+        orders: Orders,
         alerts: AlertEngine,
         handling: Handling,
         rulebook: Rulebook,
@@ -72,6 +74,7 @@ class Instructions:
     ) -> None:
         self._requests = requests
         self._desk = desk
+        self._orders = orders
         self._alerts = alerts
         self._handling = handling
         self._programs = programs
@@ -221,7 +224,7 @@ class Instructions:
             if verb in PROGRAM_VERBS:
                 carried = carry_out(self._programs, self._authority, verb, body, now_s)
             else:
-                carried = self._desk.order(verb, body, now_s)
+                carried = self._orders.carry_out(verb, body, now_s)
         except CommandRefused as refusal:
             said = f"{refusal.reason}: {refusal.detail}"
             facts = {"what": question.verb, "by": str(question.body.get("by", ""))[:64]}

@@ -38,10 +38,12 @@ from gateway.control import (
     member_id,
     refused,
 )
-from gateway.control.commands import ANYBODY, MAX_COMMAND_BYTES
+from gateway.control.commands import ANYBODY
 from gateway.control.forms import Form, identity_of, read_form, tree_of
+from gateway.control.refusals import MAX_COMMAND_BYTES, RETAINED, too_large
 from gateway.errors import BadInput, CommandRefused
 from gateway.network import APPLICATION as RADIO_APPLICATION
+from gateway.speech import say
 from gateway.types import Delivery, DevEui, DeviceInfo, Downlink, Json, Scalar
 
 SOURCE = "operator"
@@ -242,10 +244,9 @@ class Requests:
 
         """
         if asked.retained:
-            raise CommandRefused("retained", "A retained command is never carried out: publish it "
-                                 "without the retain flag.")  # fmt: skip
+            raise CommandRefused("retained", say(RETAINED))
         if len(asked.payload) > MAX_COMMAND_BYTES:
-            raise CommandRefused("too_large", f"A command may have {MAX_COMMAND_BYTES} bytes.")
+            raise too_large()
         seed = f"{asked.group}|{asked.key}|{asked.payload.hex()}|{now_s!r}"
         if asked.key is not None:
             signed = self._parser.admit_group(asked.group, Form(), None, now_s)
@@ -290,7 +291,8 @@ class Requests:
         self, question: Question, info_of: Callable[[DevEui], DeviceInfo | None], now_s: float
     ) -> Command:
         body = {key: value for key, value in question.body.items() if key != "transaction"}
-        dev_eui = str(body.pop("dev_eui", ""))[:32].lower()
+        given = str(body.pop("dev_eui", ""))[:32].lower()
+        dev_eui = given.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
         payload = json.dumps(body).encode()
         info = info_of(DevEui(dev_eui))
         return self._command(dev_eui, None, payload, info, now_s, question=question)
@@ -300,10 +302,9 @@ class Requests:
         if info is None:
             return None
         if info.application_id == RADIO_APPLICATION and not self._serves(info.dev_eui):
-            raise CommandRefused(
-                "not_registered",
-                "The device was removed from this gateway: `lora-gateway devices add` it again.",
-            )
+            said = say("The device was removed from this gateway: `lora-gateway devices add` it "
+                       "again.")  # fmt: skip
+            raise CommandRefused("not_registered", said)
         settings = self._config.devices.get(info.dev_eui)
         self._catalogue.learn(info)
         commands = self._catalogue.of(info.dev_eui)
@@ -334,9 +335,8 @@ class Requests:
         except BadInput as error:
             if error.reason == "codec_no_function":
                 return None
-            raise CommandRefused(
-                "codec", f"The device's codec refuses it: {error.detail}"
-            ) from None
+            said = say("The device's codec refuses it: {why}", why=error.detail)
+            raise CommandRefused("codec", said) from None
         return (encoded.data, encoded.f_port) if encoded is not None else None
 
     def _question(self, verb: str, delivery: Delivery) -> Question:

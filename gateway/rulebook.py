@@ -29,8 +29,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.alerts.written import RULE_PREFIX, WrittenRules, describe
 from gateway.config import Config, RuleConfig, as_rule
 from gateway.control import Authority
-from gateway.control.forms import MAX_AGE_S, MAX_AHEAD_S, moment_s
+from gateway.control.forms import check_age, mistake_in, moment_s
 from gateway.errors import CommandRefused, ConfigError
+from gateway.speech import say
 from gateway.store import Reader
 from gateway.types import AlertEvent, DevEui, DeviceInfo, EventType, Json
 
@@ -141,7 +142,9 @@ class Rulebook:
 
         """
         if verb not in VERBS:
-            raise CommandRefused("malformed", f"Unknown {verb[:32]!r}; known: {', '.join(VERBS)}.")
+            said = say("{verb} is none of {known}.",
+                       verb=repr(verb[:32]), known=", ".join(VERBS))  # fmt: skip
+            raise CommandRefused("malformed", said)
         asked = _read(body, now_s)
         if verb == "list":
             return Ruled(self.listed(now_s))
@@ -180,11 +183,13 @@ class Rulebook:
     def _change(self, verb: str, rule: RuleConfig, now_s: float) -> list[AlertEvent]:
         name = rule.name
         if verb in {"add", "remove"} and name in self._files:
-            raise CommandRefused("file", f"{name} stands in a settings file: change it there. "
-                                 "Over MQTT it can only be switched off and on.")  # fmt: skip
+            said = say("{name} stands in a settings file: change it there. Over MQTT it can only "
+                       "be switched off and on.", name=name)  # fmt: skip
+            raise CommandRefused("file", said)
         if verb == "add":
             if len(self._told) >= MOST_RULES and name not in self._told:
-                raise CommandRefused("limit", f"There are {MOST_RULES} rules: remove one first.")
+                said = say("There are {count} rules: remove one first.", count=MOST_RULES)
+                raise CommandRefused("limit", said)
             events = self._written.remove(name, now_s)
             self._told[name] = rule
             self._switch_on(rule, now_s)
@@ -197,7 +202,8 @@ class Rulebook:
         if name in self._told:
             self._told[name] = rule = rule.model_copy(update={"enabled": on})
         elif on and not rule.enabled:
-            raise CommandRefused("file", f"{name} is off in its file: switch it on there.")
+            said = say("{name} is off in its file: switch it on there.", name=name)
+            raise CommandRefused("file", said)
         elif on:
             self._off.discard(name)
         else:
@@ -255,17 +261,17 @@ class Rulebook:
             return self._rule(self._named(asked))
         _check_size(body["rule"])
         if asked.name:
-            raise CommandRefused("ambiguous", "Give `name` or `rule`, not both.")
+            raise CommandRefused("ambiguous", say("Give `name` or `rule`, not both."))
         return as_rule(asked.rule)
 
     def _named(self, asked: Asked) -> str:
         if not asked.name:
-            raise CommandRefused("malformed", "Give the rule's `name`.")
+            raise CommandRefused("malformed", say("Give the rule's `name`."))
         if asked.name not in self._files and asked.name not in self._told:
-            known = ", ".join(sorted({*self._files, *self._told})[:20]) or "none"
-            raise CommandRefused(
-                "unknown_rule", f"No rule {asked.name[:48]!r}; there are: {known}."
-            )
+            known = ", ".join(sorted({*self._files, *self._told})[:20]) or say("none")
+            said = say("{name} is no rule; there are: {known}.",
+                       name=repr(asked.name[:48]), known=known)  # fmt: skip
+            raise CommandRefused("unknown_rule", said)
         return asked.name
 
     def _rule(self, name: str) -> RuleConfig:
@@ -304,7 +310,8 @@ def _check_size(tree: Json) -> None:
     except RecursionError:
         length = MOST_BYTES + 1
     if length > MOST_BYTES:
-        raise CommandRefused("too_large", f"A rule may have {MOST_BYTES} characters of JSON.")
+        said = say("A rule may have {count} characters of JSON.", count=MOST_BYTES)
+        raise CommandRefused("too_large", said)
 
 
 def action_id(alert_id: str) -> str:
@@ -356,12 +363,7 @@ def _read(body: Mapping[str, Json], now_s: float) -> Asked:
     try:
         asked = Asked.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the request"
-        raise CommandRefused("malformed", f"{where[:80]}: {first['msg']}.") from None
+        raise CommandRefused("malformed", mistake_in(error)) from None
     if asked.time is not None:
-        age_s = now_s - moment_s("time", asked.time)
-        if not -MAX_AHEAD_S <= age_s <= MAX_AGE_S:
-            raise CommandRefused("stale", f"The request was sent {age_s:.0f} s ago; "
-                                 f"{MAX_AGE_S:.0f} s are allowed.")  # fmt: skip
+        check_age(now_s - moment_s("time", asked.time))
     return asked

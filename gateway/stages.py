@@ -224,7 +224,8 @@ class Stages:
                 # Stored before it is done: after a crash it is known that it may have been.
                 freed[step.id] = replace(now, offered=True)
                 self._downlinks.amend(freed[step.id])
-        outcome.dispatch.extend(freed.values())
+        # A pump must not run against valves that close, so its stop goes before their closes.
+        outcome.dispatch.extend(sorted(freed.values(), key=lambda one: one.effect != "stop"))
         # The last step of a command is the one that stays in the store: each must say so.
         outcome.downlinks[:] = [
             freed.get(step.id, step) if step.state is DownlinkState.ACCEPTED else step

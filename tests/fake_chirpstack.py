@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
-from chirpstack_api import api
-from google.protobuf import empty_pb2
+from chirpstack_api import api, integration
+from google.protobuf import empty_pb2, json_format
+from google.protobuf.message import DecodeError
 from server_events import ack, log, txack
 
 ADMIN = "admin-key"
@@ -70,6 +71,7 @@ class Queues:
         self.transmitted: list[tuple[str, str, bytes]] = []
         self.log: list[str] = []
         self.most_bytes = 51  # DR0 in EU868
+        self.json = True  # the encoding of the MQTT integration, events and commands alike
 
     def put(self, dev_eui: str, item: Item) -> bool:
         """Queue an item; an id that is in any queue already is an error."""
@@ -82,7 +84,7 @@ class Queues:
     def command(self, topic: str, payload: bytes) -> None:
         """Take `command/down` as the MQTT integration does: nothing ever comes back."""
         try:
-            body = json.loads(payload)
+            body = json.loads(payload) if self.json else _command_tree(payload)
             dev_eui = topic.split("/")[3]
             if body["devEui"] != dev_eui:
                 self.log.append("devEui does not match the topic")
@@ -98,7 +100,7 @@ class Queues:
                     datetime.fromisoformat(expires).timestamp() if expires else None,
                 ),
             )
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, DecodeError) as error:
             self.log.append(repr(error))
 
     def uplink(
@@ -142,6 +144,12 @@ class Queues:
     def flush(self, dev_eui: str, *, pending: bool = True) -> None:
         kept = [one for one in self.items.get(dev_eui, []) if one.is_pending and not pending]
         self.items[dev_eui] = kept
+
+
+def _command_tree(payload: bytes) -> dict[str, Any]:
+    """Read a command as a server does that was not set to JSON; JSON is no message to it."""
+    command = integration.DownlinkCommand.FromString(payload)
+    return json_format.MessageToDict(command, always_print_fields_with_no_presence=True)
 
 
 @dataclass
@@ -300,17 +308,27 @@ class Devices(Service, api.DeviceServiceServicer):
         await self._own(context, "Device.Enqueue", given.dev_eui)
         if not 1 <= given.f_port <= 255:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "FPort must be between 1 - 255")
+        data = given.data
+        if given.HasField("object"):
+            data = await self._encoded(context, given.dev_eui)
         if request.flush_queue:
             self.server.queues.flush(given.dev_eui, pending=False)
         expires_s = (
             given.expires_at.ToMicroseconds() / 1e6 if given.HasField("expires_at") else None
         )
-        item = Item(str(uuid.uuid4()), given.f_port, given.data, given.confirmed, expires_s)
+        item = Item(str(uuid.uuid4()), given.f_port, data, given.confirmed, expires_s)
         self.server.queues.put(given.dev_eui, item)
         if self.server.unanswered:
             self.server.unanswered -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         return api.EnqueueDeviceQueueItemResponse(id=item.id)
+
+    async def _encoded(self, context: Any, dev_eui: str) -> bytes:
+        """Encode an object: without a codec to nothing, with one that fails to INTERNAL."""
+        profile = self.server.profiles[self.server.devices[dev_eui].profile_id]
+        if profile.runtime == JS and "throw" in profile.script:
+            await context.abort(grpc.StatusCode.INTERNAL, "JS error: Error: no such valve")
+        return b"" if profile.runtime == NONE else b"\x2a"
 
     async def GetQueue(self, request: Any, context: Any) -> Any:
         await self._own(context, "Device.GetQueue", request.dev_eui)

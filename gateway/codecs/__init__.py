@@ -1,7 +1,7 @@
 """Bytes <-> types, without I/O: ChirpStack events and commands, times, and keys into channels."""
 
 from gateway.codecs.chirpstack_commands import encode_down
-from gateway.codecs.chirpstack_events import decode_event
+from gateway.codecs.chirpstack_events import ServerEvents, decode_event
 from gateway.codecs.chirpstack_topics import TopicTemplate
 from gateway.codecs.link_health import LINK_CHANNELS, LinkHealth
 from gateway.codecs.payloads.assignment import Assignments
@@ -21,6 +21,7 @@ __all__ = [
     "LinkHealth",
     "PayloadDecoder",
     "ReadingMapper",
+    "ServerEvents",
     "TopicTemplate",
     "decode_event",
     "encode_down",

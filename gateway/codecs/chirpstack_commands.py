@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Literal
 
+from gateway.codecs.chirpstack_protobuf import protobuf_command
 from gateway.codecs.times import format_rfc3339
 from gateway.types import Downlink, Json
 
 
-def encode_down(downlink: Downlink) -> bytes:
-    """Return the JSON body: `object` where the downlink has one, else `data`."""
+def encode_down(downlink: Downlink, encoding: Literal["json", "protobuf"] = "json") -> bytes:
+    """Return the body: `object` where the downlink has one, else `data`.
+
+    The server reads commands in the one encoding in which it writes its events (`json` in its
+    MQTT integration), and what it cannot read is a line in its log alone.
+    """
+    if encoding == "protobuf":
+        return protobuf_command(downlink)
     body: dict[str, Json] = {
         "id": downlink.id,
         "devEui": downlink.dev_eui,

@@ -17,7 +17,7 @@ from gateway.codecs.chirpstack_protobuf import event_tree
 from gateway.codecs.chirpstack_topics import TopicTemplate
 from gateway.config import LimitsConfig
 from gateway.errors import BadInput
-from gateway.types import DeviceEvent
+from gateway.types import Delivery, DeviceEvent
 
 Encoding = Literal["json", "protobuf", "auto"]
 
@@ -64,6 +64,33 @@ def decode_event(
     return build_event(kind, event, parts, received_s, limits)
 
 
+class ServerEvents:
+    """Decodes a server's events, and remembers in which encoding it speaks.
+
+    With `encoding = "auto"` that is the newest event's, JSON before the first.
+    """
+
+    def __init__(self, template: TopicTemplate, encoding: Encoding, limits: LimitsConfig) -> None:
+        self._template = template
+        self._encoding = encoding
+        self._limits = limits
+        self._speaks: Literal["json", "protobuf"] = "json"
+
+    @property
+    def speaks(self) -> Literal["json", "protobuf"]:
+        """The encoding in which the server also takes its commands."""
+        return self._speaks if self._encoding == "auto" else self._encoding
+
+    def __call__(self, delivery: Delivery) -> DeviceEvent:
+        """Return what the network server reported; raises as `decode_event`."""
+        event = decode_event(
+            delivery.topic, delivery.payload, delivery.received_s,
+            template=self._template, encoding=self._encoding, limits=self._limits,
+        )  # fmt: skip
+        self._speaks = "json" if looks_like_json(delivery.payload) else "protobuf"
+        return event
+
+
 def looks_like_json(payload: bytes) -> bool:
     """Tell JSON (and anything that is neither, for a plainer diagnosis) from a protobuf event."""
     return payload.lstrip(_JSON_SPACE)[:1] == b"{" or payload[:1] not in _PROTOBUF_FIRST
@@ -78,10 +105,26 @@ def _read_json(kind: str | None, payload: bytes) -> tuple[str, models.Event]:
             return kind, models.EVENTS[kind].model_validate_json(payload)
         tree = from_json(payload)
     except ValidationError as error:
+        if kind is not None and b"null" in payload and error.errors()[0]["type"] != "json_invalid":
+            return _validate(kind, _without_nulls(from_json(payload)))
         raise _refused(error, payload) from None
     except ValueError as error:
         raise _not_json(str(error), payload) from None
     return _validate(kind_of(tree), tree)
+
+
+def _without_nulls(tree: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a tree without its nulls: in protobuf's JSON a null is a field's default.
+
+    A codec's `object` is no such message and stays as it is.
+    """
+    if isinstance(tree, dict):
+        return {
+            key: value if key == "object" else _without_nulls(value)
+            for key, value in tree.items()
+            if value is not None
+        }
+    return [_without_nulls(one) for one in tree] if isinstance(tree, list) else tree
 
 
 def _read_protobuf(kind: str | None, payload: bytes) -> tuple[str, models.Event]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 UInt32 = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
@@ -18,6 +18,7 @@ Byte = Annotated[int, Field(ge=0, le=0xFF)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Id = Annotated[str, StringConstraints(max_length=64)]
 Name = Annotated[str, StringConstraints(max_length=256)]
+EnumName = Annotated[Id, BeforeValidator(lambda one: str(one) if type(one) is int else one)]
 LongText = Annotated[str, StringConstraints(max_length=65536)]
 TopicId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^/+#\x00-\x1f]*$")]
 Eui = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$", to_lower=True)]
@@ -120,10 +121,10 @@ class TxAckEvent(Event):
 
 
 class LogEvent(Event):
-    """`integration.LogEvent`: the enums come by name."""
+    """`integration.LogEvent`: the enums come by name, values newer than the writer by number."""
 
-    level: Id = "INFO"
-    code: Id = "UNKNOWN"
+    level: EnumName = "INFO"
+    code: EnumName = "UNKNOWN"
     description: LongText = ""
     context: Tags | None = None
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import BadInput
+from gateway.types import Downlink
 
 _EXACT = 2.0**53
 _SECONDS = range(-62135596800, 253402300800)
@@ -199,3 +200,19 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - google.protobuf.Value is any JS
     if which == "list_value":
         return [_value(inner) for inner in value.list_value.values]
     return None if which in {None, "null_value"} else getattr(value, which)
+
+
+def protobuf_command(downlink: Downlink) -> bytes:
+    """Return a command as `integration.DownlinkCommand`, for servers without JSON."""
+    command = _integration().DownlinkCommand(
+        id=downlink.id,
+        dev_eui=downlink.dev_eui,
+        confirmed=downlink.confirmed,
+        f_port=downlink.f_port,
+        data=downlink.data,
+    )
+    if downlink.object is not None:
+        command.object.update(dict(downlink.object))
+    if "expires_at" in command.DESCRIPTOR.fields_by_name:  # older stubs have none
+        command.expires_at.FromMicroseconds(int(downlink.expires_s * 1e6))
+    return bytes(command.SerializeToString())

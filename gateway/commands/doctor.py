@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.codecs.radio import DIALECTS
+from gateway.commands.doctor_api import try_api
 from gateway.commands.models import verify_pack
 from gateway.commands.wire import visit
 from gateway.config import Config, ConnectionConfig, RadioConfig, load
@@ -106,10 +107,21 @@ def _sources(config: Config) -> list[Finding]:
     found = []
     if config.chirpstack.enabled:
         found.append(_try("ChirpStack's broker", lambda: _broker(config.chirpstack.mqtt)))
+    if config.chirpstack.api.server:
+        found.append(_try("ChirpStack's API", lambda: try_api(config, _own_devices(config))))
     for radio in radios_of(config):
         settings = config.radios[radio.name]
         found.append(_try(f"radio {radio.name}", partial(_board, settings, radio.settings)))
     return found
+
+
+def _own_devices(config: Config) -> set[str]:
+    """Return the devices that are registered for our own radios."""
+    if not config.store.path.exists():
+        return set()
+    reader = Reader.beside(config.store.path)
+    with closing(reader.connection):
+        return {str(one.dev_eui) for one in reader.radio_devices()}
 
 
 def _board(config: RadioConfig, settings: RadioSettings) -> str:

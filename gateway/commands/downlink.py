@@ -18,6 +18,7 @@ from gateway.errors import ConfigError, GatewayError
 from gateway.publishers import Topics
 from gateway.types import Delivery, DevEui, DownlinkState, Json, Message
 
+NOT_DONE = frozenset({"failed", "nacked", "expired", "superseded"})
 _DEV_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 
 
@@ -65,7 +66,9 @@ def run(
             as_json=as_json,
         )
     )  # fmt: skip
-    return 1 if last in {"refused", "failed", "nacked", "expired", "partial"} else 0
+    if not as_json and (hint := hint_of(last)):
+        print(hint)
+    return 1 if last["state"] in {"refused", "failed", "nacked", "expired", "partial"} else 0
 
 
 def _target(config: Config, dev_eui: str | None, group: str | None) -> str:
@@ -106,18 +109,19 @@ async def _send(
     *,
     in_group: bool,
     as_json: bool,
-) -> str:
+) -> dict[str, Json]:
+    """Publish it and print each state; return the last one."""
     topics, identity = Topics(base), str(body["id"])
     one = topics.command(DevEui(target), identity)
     state_topic = topics.group_command(target, identity) if in_group else one
     ended = asyncio.Event()
-    states = [""]
+    states: list[dict[str, Json]] = []
 
     async def hear(delivery: Delivery) -> None:
         if not delivery.payload:
             return
         state = json.loads(delivery.payload)
-        states.append(state["state"])
+        states.append(state)
         print(json.dumps(state) if as_json else _line(state))
         over = state["state"] != "under_way" if in_group else _is_over(state["state"])
         if over:
@@ -129,9 +133,28 @@ async def _send(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await ended.wait()
-    if len(states) == 1 and wait_s:
+    if not states and wait_s:
         raise GatewayError("No answer: is the gateway running, and may this user publish?")
-    return states[-1]
+    return states[-1] if states else {"state": ""}
+
+
+def hint_of(state: dict[str, Json]) -> str:
+    """Return what people may want to do or know after a command's last state, "" for nothing."""
+    name, detail = state["state"], str(state.get("detail", ""))
+    if name == "refused":
+        return "On the command line that is --duration." if "`duration_s`" in detail else ""
+    if state.get("held_for") == "confirmation":
+        return (
+            f"Until {state['held_until']} another operator may let it go: "
+            f"lora-gateway order confirm --command {state['id']} --by NAME"
+        )
+    lines = []
+    if name in {"accepted", "queued", "held"}:
+        soon = f", when the device is expected at {state['eta']}" if state.get("eta") else ""
+        lines.append(f"It goes on without this command line{soon}; its id is {state['id']}.")
+    if name not in {"", "rehearsed", *NOT_DONE} and state.get("duration_s"):
+        lines.append(f"It lasts {state['duration_s']:g} s, and is ended then without a command.")
+    return "\n".join(lines)
 
 
 def _line(state: dict[str, Json]) -> str:

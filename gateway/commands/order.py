@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.commands.downlink import name_of, sign_for
@@ -12,6 +13,7 @@ from gateway.commands.wire import ask
 from gateway.config import load
 from gateway.control import VERBS
 from gateway.errors import ConfigError
+from gateway.types import Json
 
 
 def run(
@@ -40,5 +42,20 @@ def run(
     if as_json:
         print(json.dumps(answer))
     else:
-        print(answer["error"] or "Done: " + json.dumps(answer["data"]))
-    return 0 if answer["status"] == "ok" else 1
+        print(answer["error"] or _words(verb, answer["data"]))
+    failed = answer["status"] != "ok" or answer["data"].get("state") == "failed"
+    return 1 if failed else 0
+
+
+def _words(verb: str, data: Mapping[str, Json]) -> str:
+    """Return what an order came to, as people read it."""
+    if verb == "stop":
+        return (
+            f"Stopped: nothing opens or starts, and {data['closes']} closes and stops go out. "
+            "`lora-gateway order resume` lifts it."
+        )
+    if verb == "resume":
+        return f"Lifted, after {data['stood_s']} s."
+    if data["state"] == "failed":
+        return f"Confirmed too late: {data['detail']}"
+    return f"Confirmed: {data['id']} is accepted."

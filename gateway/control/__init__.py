@@ -2,8 +2,8 @@
 
 from gateway.control.audit import decision
 from gateway.control.authority import PROGRAM, Authority
-from gateway.control.commands import CommandParser, Target, parse_set, refused, refused_as
-from gateway.control.desk import Carried, Desk
+from gateway.control.commands import CommandParser, Target, parse_set
+from gateway.control.desk import Desk
 from gateway.control.groups import (
     GroupCommand,
     Groups,
@@ -13,8 +13,8 @@ from gateway.control.groups import (
     member_id,
     refused_view,
 )
-from gateway.control.lifecycle import FINAL, DownlinkTracker
-from gateway.control.orders import VERBS
+from gateway.control.lifecycle import DownlinkTracker
+from gateway.control.orders import VERBS, Carried, Orders
 from gateway.control.programs import (
     KEPT_PROGRAM,
     PROGRAM_VERBS,
@@ -26,9 +26,11 @@ from gateway.control.programs import (
     carry_out,
 )
 from gateway.control.rate import RateLimit
+from gateway.control.refusals import refused, refused_as
 from gateway.control.safety import KEPT_S, Safety
 from gateway.control.schema import Catalogue
 from gateway.control.signing import sign
+from gateway.control.states import FINAL
 
 __all__ = [
     "FINAL",
@@ -47,6 +49,7 @@ __all__ = [
     "GroupCommand",
     "Groups",
     "Multicast",
+    "Orders",
     "Programs",
     "RateLimit",
     "Safety",

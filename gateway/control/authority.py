@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gateway.config import Config, OperatorConfig
 from gateway.control.signing import is_signed
 from gateway.errors import CommandRefused, ConfigError
+from gateway.speech import say
 from gateway.types import Json
 
 ROLES = {"viewer": 0, "operator": 1, "admin": 2}
@@ -49,18 +50,24 @@ class Authority:
         """
         signature = tree.get("signature") if tree else None
         if by.startswith(PROGRAM) and by not in self.operators:
-            raise CommandRefused("unauthorised", f"{by[:32]!r} is a program's name: only the "
-                                 "gateway itself commands by it.")  # fmt: skip
+            said = say("{name} is a program's name: only the gateway itself commands by it.",
+                       name=repr(by[:32]))  # fmt: skip
+            raise CommandRefused("unauthorised", said)
         if not self.operators:
             if signature is not None:
-                raise CommandRefused("signature", "No operator has a key here: leave `signature` "
-                                     "out, or name operators in the settings.")  # fmt: skip
+                said = say("No operator has a key here: leave `signature` out, or name operators "
+                           "in the settings.")  # fmt: skip
+                raise CommandRefused("signature", said)
             return False
         operator = self.operators.get(by)
         if operator is None:
-            who = f"{by[:32]!r} is no operator" if by else "`by` is missing"
-            raise CommandRefused("unauthorised", f"{who}: only the operators of the settings may "
-                                 "command.")  # fmt: skip
+            said = (
+                say("{name} is no operator: only those of the settings may command.",
+                    name=repr(by[:32]))
+                if by
+                else say("`by` is missing: only the operators of the settings may command.")
+            )  # fmt: skip
+            raise CommandRefused("unauthorised", said)
         _check_rights(by, operator, dev_eui, role)
         return self._proved(by, operator, dev_eui, tree or {})
 
@@ -89,25 +96,32 @@ class Authority:
         signature = tree.get("signature")
         if signature is None:
             if operator.key_file is not None or self.require_signature:
-                raise CommandRefused("unsigned", f"Commands of {by} must be signed.")
+                said = say("Commands of {name} must be signed.", name=by)
+                raise CommandRefused("unsigned", said)
             return False
         missing = [name for name in ("id", "time") if not isinstance(tree.get(name), str)]
         if missing:
-            raise CommandRefused("signature", "A signed command is good once: it needs "
-                                 f"{' and '.join(f'`{name}`' for name in missing)}.")  # fmt: skip
+            said = say("A signed command is good once: it needs {keys}.",
+                       keys=", ".join(f"`{name}`" for name in missing))  # fmt: skip
+            raise CommandRefused("signature", said)
         if not isinstance(signature, str) or len(signature) != _DIGITS:
-            raise CommandRefused("signature", "A signature is an HMAC-SHA256 in 64 hex digits.")
+            said = say("A signature is an HMAC-SHA256 in 64 hex digits.")
+            raise CommandRefused("signature", said)
         key = _key_of(by, operator)
         if not key or not is_signed(key, dev_eui, tree, signature):
-            raise CommandRefused("signature", f"The signature is not that of {by}.")
+            said = say("The signature is not that of {name}.", name=by)
+            raise CommandRefused("signature", said)
         return True
 
 
 def _check_rights(by: str, operator: OperatorConfig, dev_eui: str, role: str) -> None:
     if ROLES[operator.role] < ROLES[role]:
-        raise CommandRefused("unauthorised", f"{by} is {operator.role}; this takes {role}.")
+        said = say("{name} has the role {role}; this takes {needed}.",
+                   name=by, role=f"`{operator.role}`", needed=f"`{role}`")  # fmt: skip
+        raise CommandRefused("unauthorised", said)
     if dev_eui and operator.devices and dev_eui not in operator.devices:
-        raise CommandRefused("unauthorised", f"{by} may not command {dev_eui[:32]}.")
+        said = say("{name} may not command {device}.", name=by, device=dev_eui[:32])
+        raise CommandRefused("unauthorised", said)
 
 
 def _key_of(by: str, operator: OperatorConfig) -> bytes:
@@ -115,5 +129,5 @@ def _key_of(by: str, operator: OperatorConfig) -> bytes:
         return operator.key()
     except ConfigError:
         # What is wrong with the file is for the settings' check to say, not for the sender.
-        raise CommandRefused("signature", f"The key of {by} cannot be read here: see "
-                             "`lora-gateway check`.") from None  # fmt: skip
+        said = say("The key of {name} cannot be read here: see `lora-gateway check`.", name=by)
+        raise CommandRefused("signature", said) from None

@@ -21,30 +21,29 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from gateway.config import DownlinkConfig
 from gateway.control.authority import Authority
 from gateway.control.forms import (
-    MAX_AGE_S,
-    MAX_AHEAD_S,
     Form,
     bytes_of,
+    check_age,
     identity_of,
     moment_s,
     read_form,
     tree_of,
 )
 from gateway.control.rate import RateLimit
+from gateway.control.refusals import MAX_COMMAND_BYTES, RETAINED, seed_of, too_large
 from gateway.control.safety import Safety
 from gateway.control.schema import Chosen, Commands, check_learned, choose
 from gateway.errors import CommandRefused
+from gateway.speech import phrase, say
 from gateway.types import DevEui, Downlink, DownlinkState, Json
 
-MAX_COMMAND_BYTES = 8192
 STEP_S = 1e-5
-OBJECT_DETAIL = (
+OBJECT_DETAIL = phrase(
     "The network server must have a codec for this device: without one it sends an empty payload."
 )
 ANYBODY = Authority({})
@@ -97,15 +96,15 @@ def parse_set(
 
     """
     if retained:
-        raise CommandRefused("retained", "A retained command is never carried out: publish it "
-                             "without the retain flag.")  # fmt: skip
+        raise CommandRefused("retained", say(RETAINED))
     if target is None:
-        raise CommandRefused("unknown_device", f"No device {dev_eui[:32]} has been heard here.")
+        said = say("No device {device} has been heard here.", device=dev_eui[:32])
+        raise CommandRefused("unknown_device", said)
     if not target.application_id:
-        raise CommandRefused("unknown_application", "The device's application is not known yet: "
-                             "wait for its next uplink.")  # fmt: skip
+        said = say("The device's application is not known yet: wait for its next uplink.")
+        raise CommandRefused("unknown_application", said)
     if len(payload) > MAX_COMMAND_BYTES:
-        raise CommandRefused("too_large", f"A command may have {MAX_COMMAND_BYTES} bytes.")
+        raise too_large()
     form = read_form(key, payload, target.commands or target.learned)
     _check_fresh(form, now_s)
     signed = authority.admit(form.by, dev_eui, tree_of(payload) if key is None else None)
@@ -117,10 +116,11 @@ def parse_set(
         data, codec_port = encoded or (data, None)
     by_server = made is not None and not data
     if by_server and not target.by_server:
-        raise CommandRefused("no_codec", "No codec here encodes an object for this device: give "
-                             "`hex` or `data`, or assign it a codec.")  # fmt: skip
+        said = say("No codec here encodes an object for this device: give `hex` or `data`, or "
+                   "assign it a codec.")  # fmt: skip
+        raise CommandRefused("no_codec", said)
     downlink = Downlink(
-        id=identity_of(form, _seed(dev_eui, key, payload, now_s)),
+        id=identity_of(form, seed_of(dev_eui, key, payload, now_s)),
         dev_eui=DevEui(dev_eui),
         application_id=target.application_id,
         f_port=_port(form, chosen, codec_port, target),
@@ -132,7 +132,7 @@ def parse_set(
         changed_s=now_s,
         state=DownlinkState.ACCEPTED,
         by=form.by,
-        detail=OBJECT_DETAIL if by_server else "",
+        detail=say(OBJECT_DETAIL) if by_server else "",
         signed=signed,
     )
     if chosen is not None:
@@ -166,8 +166,13 @@ def make_command(
 
 
 def _rehearsed(downlink: Downlink) -> Downlink:
-    what = downlink.data.hex(" ") or "an object for the server's codec"
-    said = f"Checked and not sent, as asked: it would be {what} on port {downlink.f_port}."
+    said = (
+        say("Checked and not sent, as asked: it would be {bytes} on port {port}.",
+            bytes=downlink.data.hex(" "), port=downlink.f_port)
+        if downlink.data
+        else say("Checked and not sent, as asked: it would be an object for the server's codec on "
+                 "port {port}.", port=downlink.f_port)
+    )  # fmt: skip
     return replace(downlink, state=DownlinkState.REHEARSED, detail=said)
 
 
@@ -241,8 +246,8 @@ class CommandParser:
         known = self._lookup(downlink.id)
         if known is not None:
             if _essence(known) != _essence(downlink):
-                raise CommandRefused("id_in_use", "This id belongs to another command: "
-                                     "use a new UUID.")  # fmt: skip
+                said = say("This id belongs to another command: use a new UUID.")
+                raise CommandRefused("id_in_use", said)
             return known, False
         spec = target.commands.get(downlink.command) if target is not None else None
         if self._safety is not None and spec is not None:
@@ -279,8 +284,9 @@ class CommandParser:
         device = f"{downlink.dev_eui}/{'close' if closing else ''}"
         wait_s = self._rate.wait_s(device, now_s)
         if wait_s > 0:
-            raise CommandRefused("rate", f"A device takes {self._config.per_device_per_hour} "
-                                 f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
+            said = say("A device takes {count} commands an hour: wait {wait} s.",
+                       count=self._config.per_device_per_hour, wait=math.ceil(wait_s))  # fmt: skip
+            raise CommandRefused("rate", said)
         if self._authority.operators and not closing and not given:
             self._count_by(downlink.by, now_s)
         self._rate.take(device, now_s)
@@ -288,8 +294,10 @@ class CommandParser:
     def _count_by(self, by: str, now_s: float) -> None:
         wait_s = self._by.wait_s(by, now_s)
         if wait_s > 0:
-            raise CommandRefused("rate", f"{by} may give {self._config.per_operator_per_hour} "
-                                 f"commands an hour: wait {math.ceil(wait_s)} s.")  # fmt: skip
+            most = self._config.per_operator_per_hour
+            said = say("{name} may give {count} commands an hour: wait {wait} s.",
+                       name=by, count=most, wait=math.ceil(wait_s))  # fmt: skip
+            raise CommandRefused("rate", said)
         self._by.take(by, now_s)
 
     def _ordered_s(self, now_s: float) -> float:
@@ -309,32 +317,6 @@ class CommandParser:
         return known if known is not None and known.dev_eui == dev_eui else None
 
 
-def refused(
-    dev_eui: str, key: str | None, payload: bytes, refusal: CommandRefused, now_s: float
-) -> Downlink:
-    """Return the answer to a refused command: state REFUSED, under its own id if it had a new one.
-
-    It is for telling the sender, not for following: nothing of the command's bytes is kept.
-    """
-    seed = _seed(dev_eui, key, payload, now_s)
-    identity = identity_of(None, seed)
-    if refusal.reason != "id_in_use":
-        with suppress(CommandRefused):
-            identity = identity_of(read_form(key, payload), seed)
-    return Downlink(
-        id=identity, dev_eui=DevEui(dev_eui), application_id="", f_port=0, data=b"", object=None,
-        confirmed=False, expires_s=now_s, created_s=now_s, changed_s=now_s,
-        state=DownlinkState.REFUSED, detail=f"{refusal.reason}: {refusal.detail}",
-    )  # fmt: skip
-
-
-def refused_as(downlink: Downlink, refusal: CommandRefused) -> Downlink:
-    """Return the answer for a command that was good in itself and is refused all the same."""
-    return replace(
-        downlink, state=DownlinkState.REFUSED, detail=f"{refusal.reason}: {refusal.detail}"
-    )
-
-
 def _essence(downlink: Downlink) -> tuple[object, ...]:
     return (
         downlink.dev_eui, downlink.f_port, downlink.data, downlink.object, downlink.confirmed,
@@ -342,39 +324,32 @@ def _essence(downlink: Downlink) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _seed(dev_eui: str, key: str | None, payload: bytes, now_s: float) -> str:
-    return f"{dev_eui}|{key}|{payload.hex()}|{now_s!r}"
-
-
 def _check_fresh(form: Form, now_s: float) -> None:
     if form.time is None:
         return
-    age_s = now_s - moment_s("time", form.time)
-    if age_s > MAX_AGE_S:
-        raise CommandRefused("stale", f"The command was sent {age_s:.0f} s ago; "
-                             f"{MAX_AGE_S:.0f} s are allowed.")  # fmt: skip
-    if age_s < -MAX_AHEAD_S:
-        raise CommandRefused("stale", f"The command's time is {-age_s:.0f} s in the future: "
-                             "check the sender's clock.")  # fmt: skip
+    check_age(now_s - moment_s("time", form.time))
 
 
 def _port(form: Form, chosen: Chosen | None, codec_port: int | None, target: Target) -> int:
     given = form.f_port
     own = chosen.spec.f_port if chosen is not None else None
     if own is not None and given is not None and given != own:
-        raise CommandRefused("f_port", f"{chosen.name if chosen else ''} goes to f_port {own}.")
+        name = chosen.name if chosen is not None else ""
+        raise CommandRefused("f_port", say("{command} goes to `f_port` {port}.",
+                                           command=name, port=own))  # fmt: skip
     ports = (given, own, codec_port, target.f_port)
     port = next((one for one in ports if one is not None), None)
     if port is None:
-        raise CommandRefused("no_f_port", "Give `f_port`, or set `command_f_port` for the device.")
+        said = say("Give `f_port`, or set `command_f_port` for the device.")
+        raise CommandRefused("no_f_port", said)
     if port not in _PORTS:
-        raise CommandRefused("f_port", f"f_port {port} is outside 1 to 223.")
+        raise CommandRefused("f_port", say("`f_port` {port} is outside 1 to 223.", port=port))
     return port
 
 
 def _expiry_s(form: Form, chosen: Chosen | None, now_s: float, config: DownlinkConfig) -> float:
     if form.expires is not None and form.expires_in_s is not None:
-        raise CommandRefused("ambiguous", "Give `expires` or `expires_in_s`, not both.")
+        raise CommandRefused("ambiguous", say("Give `expires` or `expires_in_s`, not both."))
     if form.expires is not None:
         expires_s = moment_s("expires", form.expires)
     else:
@@ -382,7 +357,8 @@ def _expiry_s(form: Form, chosen: Chosen | None, now_s: float, config: DownlinkC
         usual_s = config.open_expiry_s if begins else config.expiry_s
         expires_s = now_s + (form.expires_in_s or min(usual_s, config.max_expiry_s))
     if expires_s <= now_s:
-        raise CommandRefused("expired", "The command has expired already.")
+        raise CommandRefused("expired", say("The command has expired already."))
     if expires_s > now_s + config.max_expiry_s:
-        raise CommandRefused("expiry", f"A command may wait {config.max_expiry_s:.0f} s at most.")
+        said = say("A command may wait {most} s at most.", most=f"{config.max_expiry_s:.0f}")
+        raise CommandRefused("expiry", said)
     return expires_s

@@ -11,66 +11,45 @@
 
 from __future__ import annotations
 
-import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from gateway.config import CommandConfig, DownlinkConfig
 from gateway.control.authority import Authority
 from gateway.control.commands import Target, make_command
-from gateway.control.forms import moment_s
-from gateway.control.lifecycle import FINAL, TRANSIENT, DownlinkTracker
-from gateway.control.orders import Order, read_order
-from gateway.control.safety import CLOCK_SLACK_S, STOP, Safety, Stop
+from gateway.control.lifecycle import DownlinkTracker
+from gateway.control.retries import GATEWAY, NOT_ARRIVED, Retries, identity
+from gateway.control.safety import CLOCK_SLACK_S, Safety
 from gateway.control.schema import Catalogue
+from gateway.control.states import FINAL, word_of
 from gateway.errors import CommandRefused
-from gateway.types import DevEui, Downlink, DownlinkState, Json
-
-MOST_CLOSES = 12
-"""How often a close that does not arrive is given again; by then hours have passed."""
-
-RETRY_S = 15.0
-"""Wait before a close is given again; it doubles each time, up to an hour."""
+from gateway.speech import phrase, say
+from gateway.types import DevEui, Downlink, DownlinkState
 
 CHANCES = 6
 """Uplinks after which a close that the server has not sent counts as lost there: several commands
 may stand before it."""
 
-RETRY_MAX_S = 3600.0
-RETRY_STEP_S = 1e-6
-REMEMBERED = 1024
-"""Commands that were given again, and what each device was told last: so many are remembered."""
-GATEWAY = "gateway"
-"""Who gives the commands that follow from others."""
-
-_RESTARTED = "The gateway was restarted: what opens or starts is not carried out afterwards."
-_RESTARTED_UNSURE = (
+_RESTARTED = phrase(
+    "The gateway was restarted: what opens or starts is not carried out afterwards."
+)
+_RESTARTED_UNSURE = phrase(
     "The gateway was restarted while it handed the command over: whether the network server has it "
     "is not known, and it is not sent again."
 )
-_STALE = "The network server could not be told in time; what opens or starts is not sent late."
-_LOST = (
+_STALE = phrase(
+    "The network server could not be told in time; what opens or starts is not sent late."
+)
+_LOST = phrase(
     "The device has spoken several times and the network server did not send it; has it lost its "
     "queue? A join empties it."
 )
-_NOT_ARRIVED = frozenset({DownlinkState.NACKED, DownlinkState.FAILED, DownlinkState.EXPIRED})
 _UNDER_WAY = frozenset({DownlinkState.SENT, DownlinkState.ACKED, DownlinkState.VERIFIED})
 _GIVEN = _UNDER_WAY | {DownlinkState.ACCEPTED, DownlinkState.QUEUED}
 _PENDING = frozenset({DownlinkState.HELD, DownlinkState.ACCEPTED})
 
 TargetOf = Callable[[DevEui], Target | None]
-
-
-@dataclass(slots=True)
-class Carried:
-    """What an order came to: steps of commands, what to keep, and what is answered."""
-
-    steps: list[Downlink] = field(default_factory=list)
-    kept: Mapping[str, Json] = field(default_factory=dict)
-    answer: Mapping[str, Json] = field(default_factory=dict)
-    facts: Mapping[str, Json] = field(default_factory=dict)
 
 
 class Desk:
@@ -96,13 +75,12 @@ class Desk:
         self._authority = authority
         self._now_s: float | None = None
         self._chances: dict[str, int] = {}
-        self._again_given: deque[str] = deque(maxlen=REMEMBERED)
-        self._newest_s: dict[tuple[DevEui, str], float] = {}
+        self._retries = Retries(config)
 
     def recall(self, downlinks: Iterable[Downlink]) -> None:
         """Take up what was told of late, so that a retry never comes after something newer."""
         for one in downlinks:
-            self._remember(one)
+            self._retries.note(one)
 
     def begin(self, downlink: Downlink, now_s: float) -> list[Downlink]:
         """Take up a new command; return it with what it brings along, each a step to store.
@@ -118,7 +96,7 @@ class Desk:
             downlink = self._held_for_people(downlink, now_s)
         close = self._close_of(downlink, spec, now_s) if spec is not None else None
         begun = [downlink] if close is None else [downlink, close]
-        self._remember(downlink)
+        self._retries.note(downlink)
         for one in begun:
             self._tracker.add(one)
         return begun + self.follow(begun, now_s)
@@ -135,7 +113,7 @@ class Desk:
             elif step.effect in {"close", "stop"}:
                 found = self._after_end(step, now_s)
             else:
-                found = self._retried(step, now_s)
+                found = self._given_again(self._retries.dropped(step, now_s))
             further += found
             waiting += found
         return further
@@ -153,7 +131,7 @@ class Desk:
             self._chances[one.id] = self._chances.get(one.id, 0) + 1
             if self._chances[one.id] >= CHANCES:
                 del self._chances[one.id]
-                steps += self._tracker.failed(one.id, now_s, _LOST)
+                steps += self._tracker.failed(one.id, now_s, say(_LOST))
         return steps
 
     def due(self, now_s: float) -> list[Downlink]:
@@ -167,11 +145,13 @@ class Desk:
                 why := self._safety.objection(one, now_s)
             ):
                 steps += self._turn_down(one, now_s, why)
+        steps += self.follow(steps, now_s)
+        steps += self._stop_starved(now_s)
         self._safety.forget_before(now_s)
         self._chances = {
             one: count for one, count in self._chances.items() if self._tracker.get(one) is not None
         }
-        return steps + self.follow(steps, now_s)
+        return steps
 
     def clear(
         self, identity: str, now_s: float, *, patient: bool = False
@@ -189,7 +169,7 @@ class Desk:
         waited_s = 0.0 if patient else now_s - max(one.created_s, one.changed_s)
         late = waited_s > self._config.open_within_s
         if not why and late and one.effect in {"open", "start"}:
-            why = _STALE
+            why = say(_STALE)
         if not why:
             return one, []
         return None, self._turn_down(one, now_s, why)
@@ -203,47 +183,23 @@ class Desk:
         for one in self._tracker.open():
             behind = one.changed_s > now_s + CLOCK_SLACK_S
             if one.held_for == "turn" and one.effect in {"open", "start"}:
-                steps += self._tracker.expired(one.id, now_s, _RESTARTED)
+                steps += self._tracker.expired(one.id, now_s, say(_RESTARTED))
             elif one.held_for == "schedule" and one.state is DownlinkState.HELD and behind:
                 # The clock is behind what it was: when it was to close cannot be told, so now.
-                steps += self._tracker.released(one.id, now_s, "The clock was set back.")
+                steps += self._tracker.released(one.id, now_s, say("The clock was set back."))
             elif one.state is not DownlinkState.ACCEPTED:
                 continue
             elif one.offered and not serves(one.dev_eui):
                 steps += self._tracker.amend(replace(one, handed_s=one.created_s))
-                steps += self._tracker.failed(one.id, now_s, _RESTARTED_UNSURE)
+                steps += self._tracker.failed(one.id, now_s, say(_RESTARTED_UNSURE))
             elif one.effect in {"open", "start"}:
-                steps += self._tracker.expired(one.id, now_s, _RESTARTED)
+                steps += self._tracker.expired(one.id, now_s, say(_RESTARTED))
         return steps + self.follow(steps, now_s)
 
-    # --- orders ---------------------------------------------------------------------------
+    # --- what people order ------------------------------------------------------------------
 
-    def order(self, verb: str, body: Mapping[str, Json], now_s: float) -> Carried:
-        """Carry out `stop`, `resume` or `confirm`.
-
-        Raises
-        ------
-        CommandRefused
-            It is malformed, stale, or not this sender's to give.
-
-        """
-        order = read_order(body, now_s, Order)
-        # A signed stop is not good as its own end; the transaction is for the answer alone.
-        signed = {key: body[key] for key in body if key != "transaction"} | {"order": verb}
-        if verb == "stop":
-            return self._stop(order, signed, now_s)
-        if verb == "resume":
-            return self._resume(order, signed, now_s)
-        return self._confirm(order, signed, now_s)
-
-    def _stop(self, order: Order, body: Mapping[str, Json], now_s: float) -> Carried:
-        """Stop all: whoever may publish may stop, for it only makes things safer."""
-        signed = False
-        with suppress(CommandRefused):
-            signed = self._authority.admit(order.by, "", body)
-        if self._safety.stop is None:
-            self._safety.stop = Stop(now_s, order.by, order.reason)
-        said = "An emergency stop was given."
+    def end_all(self, now_s: float, said: str) -> list[Downlink]:
+        """Take back opens that wait, and end at once whatever may be open or running."""
         steps: list[Downlink] = []
         for one in self._tracker.open():
             if one.effect in {"open", "start"} and one.state in _PENDING:
@@ -254,12 +210,10 @@ class Desk:
                 released = self._tracker.released(one.id, now_s, said)
                 steps += released + self.follow(released, now_s)
         for dev_eui in self._safety.running(now_s):
-            steps += self._end(dev_eui, now_s, said)
-        answer = {"stopped": True, "closes": sum(one.effect in {"close", "stop"} for one in steps)}
-        facts = {"what": "emergency_stop", "by": order.by, "signed": signed, "detail": order.reason}
-        return Carried(steps, self._safety.kept(), answer, facts)
+            steps += self.end(dev_eui, now_s, said)
+        return steps
 
-    def _end(self, dev_eui: DevEui, now_s: float, said: str) -> list[Downlink]:
+    def end(self, dev_eui: DevEui, now_s: float, said: str) -> list[Downlink]:
         """Close or stop a device that may be running, by the close that waits or a new one."""
         steps: list[Downlink] = []
         for one in self._tracker.open_for(dev_eui):
@@ -277,33 +231,18 @@ class Desk:
                 self._tracker.add(steps[0])
         return steps + self.follow(steps, now_s)
 
-    def _resume(self, order: Order, body: Mapping[str, Json], now_s: float) -> Carried:
-        signed = self._authority.admit(order.by, "", body, role="admin")
-        stands = self._safety.stop
-        if stands and order.time is not None and moment_s("time", order.time) < stands.since_s:
-            raise CommandRefused("stale", "The order is older than the emergency stop.")
-        stopped, self._safety.stop = self._safety.stop, None
-        facts = {"what": "emergency_stop_lifted", "by": order.by, "signed": signed}
-        answer = {"stopped": False, "stood_s": round(now_s - stopped.since_s) if stopped else 0}
-        return Carried([], {STOP: None}, answer, {**facts, "detail": order.reason})
+    def confirmed(self, one: Downlink, by: str, now_s: float) -> tuple[list[Downlink], str]:
+        """Let a command go that has waited for a second person; return its steps.
 
-    def _confirm(self, order: Order, body: Mapping[str, Json], now_s: float) -> Carried:
-        one = self._tracker.get((order.command or "").lower())
-        if one is None or one.held_for != "confirmation" or one.state is not DownlinkState.HELD:
-            raise CommandRefused("unknown_command", "No command of this id waits for a second "
-                                 "person.")  # fmt: skip
-        signed = self._authority.admit(order.by, "", body)
-        self._authority.check_device(order.by, one.dev_eui)
-        if order.by == one.by:
-            raise CommandRefused("two_persons", "The second person must be another one.")
+        With them comes why it must not go any more, "" when it goes.
+        """
         if why := self._safety.objection(one, now_s):
             steps = self._turn_down(one, now_s, why)
-            return Carried(steps + self.follow(steps, now_s), {}, {"state": "failed"}, {})
-        self._tracker.amend(replace(one, confirmed_by=order.by, held_for="", held_until_s=None))
-        steps = self._tracker.released(one.id, now_s, f"Confirmed by {order.by}.")
-        facts = {"what": "confirmed", "by": order.by, "signed": signed, "id": one.id}
-        answer = {"id": one.id, "state": "accepted"}
-        return Carried(steps + self.follow(steps, now_s), {}, answer, facts)
+        else:
+            self._tracker.amend(replace(one, confirmed_by=by, held_for="", held_until_s=None))
+            said = say("Confirmed by {name}.", name=by)
+            steps = self._tracker.released(one.id, now_s, said)
+        return steps + self.follow(steps, now_s), why
 
     # --- what follows from what -------------------------------------------------------------
 
@@ -320,114 +259,49 @@ class Desk:
         if step.state not in FINAL:
             return []
         if step.handed_s is None:
-            said = "What it was to end was never sent."
+            said = say("What it was to end was never sent.")
             return self._tracker.supersede(close.id, now_s, said)
-        said = f"What it ends is {step.state.value}: it may have been carried out all the same."
+        said = say("What it ends is {state}: it may have been carried out all the same.",
+                   state=word_of(step.state))  # fmt: skip
         return self._tracker.released(close.id, now_s, said)
 
     def _after_end(self, step: Downlink, now_s: float) -> list[Downlink]:
-        if step.state in _NOT_ARRIVED:
-            return self._again(step, now_s)
+        if step.state in NOT_ARRIVED:
+            lately = self._safety.lately(step.dev_eui)
+            return self._given_again(self._retries.close(step, lately, now_s))
         found: list[Downlink] = []
         if step.effect == "close" and step.state in _GIVEN:
-            for dev_eui in self._safety.starved(step.dev_eui, now_s):
-                found += self._end(dev_eui, now_s, "The valve it needs is being closed.")
+            found += self._stop_starved(now_s)
         for one in self._tracker.open_for(step.dev_eui):
             if one.id == step.id or one.created_s > step.created_s:
                 continue
             if one.effect in {"open", "start"}:
                 if one.state in _PENDING and step.state in _GIVEN:
-                    found += self._tracker.supersede(one.id, now_s, "A close was given since.")
+                    found += self._tracker.supersede(one.id, now_s, say("A close was given since."))
             elif one.held_for == "schedule" and step.state in _UNDER_WAY:
-                found += self._tracker.supersede(one.id, now_s, "It was closed before.")
+                found += self._tracker.supersede(one.id, now_s, say("It was closed before."))
         return found
 
-    def _again(self, close: Downlink, now_s: float) -> list[Downlink]:
-        """Give a close again that did not arrive: a valve must not stay open for a lost frame."""
-        number = close.attempt + 1
-        newer = any(
-            one.created_s > close.created_s
-            and one.id != close.id
-            and one.state not in _NOT_ARRIVED | {DownlinkState.SUPERSEDED, DownlinkState.REFUSED}
-            for one in self._safety.lately(close.dev_eui)
-        )
-        if number > MOST_CLOSES or newer:
-            return []
-        wait_s = min(RETRY_MAX_S, RETRY_S * 2 ** (number - 1))
-        again = replace(
-            close,
-            id=_identity(f"{close.id}|again"),
-            state=DownlinkState.HELD,
-            created_s=max(now_s, close.created_s + 1e-5),
-            changed_s=now_s,
-            held_for="schedule",
-            held_until_s=now_s + wait_s,
-            expires_s=now_s + wait_s + self._config.max_expiry_s,
-            handed_s=None,
-            sent_s=None,
-            eta_s=None,
-            by=GATEWAY,
-            signed=False,
-            attempt=number,
-            detail=f"The close before it is {close.state.value}: attempt {number + 1}.",
-        )
-        self._tracker.add(again)
-        return [again]
+    def _stop_starved(self, now_s: float) -> list[Downlink]:
+        """Stop the pumps that have no valve open any more, or will have none in a moment."""
+        said = say("The last valve it needs is closing.")
+        return [
+            step
+            for dev_eui in self._safety.starved(now_s)
+            for step in self.end(dev_eui, now_s, said)
+        ]
 
-    def _retried(self, step: Downlink, now_s: float) -> list[Downlink]:
-        """Give a confirmed command again that the network server dropped, within its limits.
-
-        What opens or starts is never given again, and a close has its own way. The retry has an id
-        of its own, so that no id is transmitted twice, and expires when the first one does.
-        """
-        dropped = step.state is DownlinkState.NACKED or (
-            step.state is DownlinkState.FAILED and step.log_code in TRANSIENT
-        )
-        number = step.attempt + 1
-        if step.effect or not (dropped and step.confirmed) or number > self._config.retries:
+    def _given_again(self, again: Downlink | None) -> list[Downlink]:
+        if again is None:
             return []
-        first = step.retry_of or step.id
-        identity = _identity(f"{first}|retry {number}")
-        due_s = now_s + RETRY_S * 2 ** (number - 1)
-        if identity in self._again_given or self._is_outdated(step) or due_s >= step.expires_s:
-            return []
-        self._again_given.append(identity)
-        again = replace(
-            step,
-            id=identity,
-            state=DownlinkState.HELD,
-            created_s=step.created_s + RETRY_STEP_S,  # older than whatever was given since
-            changed_s=now_s,
-            held_for="turn",
-            held_until_s=due_s,
-            handed_s=None,
-            sent_s=None,
-            eta_s=None,
-            queue_id="",
-            offered=False,
-            attempt=number,
-            retry_of=first,
-            log_code="",
-            detail=f"The one before it is {step.state.value}: attempt {number + 1}.",
-        )
-        self._remember(again)
         self._tracker.add(again)
         return [again]
 
     def _released(self, one: Downlink, now_s: float) -> list[Downlink]:
-        if one.retry_of and self._is_outdated(one):
-            return self._tracker.supersede(one.id, now_s, "A newer command was given since.")
-        return self._tracker.released(one.id, now_s, "Its time has come.")
-
-    def _remember(self, one: Downlink) -> None:
-        about = (one.dev_eui, one.command or f"port {one.f_port}")
-        self._newest_s[about] = max(self._newest_s.get(about, 0.0), one.created_s)
-        if len(self._newest_s) > REMEMBERED:
-            del self._newest_s[min(self._newest_s, key=lambda key: self._newest_s[key])]
-
-    def _is_outdated(self, one: Downlink) -> bool:
-        about = (one.dev_eui, one.command or f"port {one.f_port}")
-        return self._newest_s.get(about, 0.0) > one.created_s
+        if one.retry_of and self._retries.is_outdated(one):
+            said = say("A newer command was given since.")
+            return self._tracker.supersede(one.id, now_s, said)
+        return self._tracker.released(one.id, now_s, say("Its time has come."))
 
     def _pending_close(self, begun: Downlink) -> Downlink | None:
         closes = (
@@ -453,15 +327,16 @@ class Desk:
             and (not one.devices or downlink.dev_eui in one.devices)
         ]
         if not others:
-            raise CommandRefused("two_persons", f"{downlink.command} needs a second person; "
-                                 "the settings name no other operator for the device.")  # fmt: skip
+            said = say("{command} needs a second person; the settings name no other operator for "
+                       "the device.", command=downlink.command)  # fmt: skip
+            raise CommandRefused("two_persons", said)
         until_s = min(now_s + self._config.confirm_within_s, downlink.expires_s)
         return replace(
             downlink,
             state=DownlinkState.HELD,
             held_for="confirmation",
             held_until_s=until_s,
-            detail="Waits for a second person.",
+            detail=say("Waits for a second person."),
         )
 
     def _close_of(self, begun: Downlink, spec: CommandConfig, now_s: float) -> Downlink | None:
@@ -478,12 +353,12 @@ class Desk:
             expires_s=due_s + self._config.max_expiry_s,
             ends=begun.id,
             confirmed=True,
-            detail=f"Ends {begun.command}, at the latest.",
+            detail=say("Ends {command}, at the latest.", command=begun.command),
         )
 
     def _made(self, dev_eui: DevEui, name: str, now_s: float, seed: str) -> Downlink:
         made = make_command(dev_eui, name, now_s, self.target_of(dev_eui), self._config)
-        return replace(made, id=_identity(seed), by=GATEWAY, state=DownlinkState.ACCEPTED)
+        return replace(made, id=identity(seed), by=GATEWAY, state=DownlinkState.ACCEPTED)
 
     def _mind_the_clock(self, now_s: float) -> list[Downlink]:
         """Bring closes forward by as much as the clock was set back."""
@@ -496,7 +371,3 @@ class Desk:
             if one.held_until_s is not None:
                 moved += self._tracker.amend(replace(one, held_until_s=one.held_until_s - back_s))
         return moved
-
-
-def _identity(seed: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lora-gateway:{seed}"))

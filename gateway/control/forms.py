@@ -16,6 +16,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config import CommandConfig
 from gateway.errors import CommandRefused
+from gateway.speech import say
 from gateway.types import Json
 
 MAX_BYTES = 242  # the largest application payload of any LoRaWAN data rate (RP002, EU868 DR4..7)
@@ -67,12 +68,13 @@ def read_form(
 
     """
     if not payload.strip():
-        raise CommandRefused("no_payload", "The command is empty.")
+        raise CommandRefused("no_payload", say("The command is empty."))
     try:
         text = payload.decode()
     except UnicodeDecodeError:
-        raise CommandRefused("malformed", "The command is neither JSON nor hex digits: send raw "
-                             'bytes as hex text or as {"data": base64}.') from None  # fmt: skip
+        said = say("The command is neither JSON nor hex digits: send raw bytes as hex text or as "
+                   "base64 in `data`.")  # fmt: skip
+        raise CommandRefused("malformed", said) from None
     if key is not None:
         return _command_form(key, text, commands) or _scalar_form(key, text)
     if text.lstrip()[:1] not in '{["':
@@ -81,9 +83,7 @@ def read_form(
     try:
         return Form.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the command"
-        raise CommandRefused("malformed", f"{where[:80]}: {first['msg']}.") from None
+        raise CommandRefused("malformed", mistake_in(error)) from None
 
 
 def _command_form(key: str, text: str, commands: Mapping[str, CommandConfig]) -> Form | None:
@@ -98,17 +98,20 @@ def _command_form(key: str, text: str, commands: Mapping[str, CommandConfig]) ->
         return Form(command=key, object={needed[0]: value})
     if not needed and value is True:
         return Form(command=key)
-    raise CommandRefused("malformed", f"set/{key} takes an object of its keys, or `true` where it "
-                         "has none.")  # fmt: skip
+    said = say("{topic} takes an object of its keys, or `true` where it has none.",
+               topic=f"set/{key}")  # fmt: skip
+    raise CommandRefused("malformed", said)
 
 
 def _scalar_form(key: str, text: str) -> Form:
     if not _KEY.fullmatch(key):
-        raise CommandRefused("malformed", "A key has 1 to 64 letters, digits, `_`, `.` and `-`.")
+        said = say("A key has 1 to 64 letters, digits, `_`, `.` and `-`.")
+        raise CommandRefused("malformed", said)
     value = read_json(text)
     if isinstance(value, dict | list) or value is None:
-        raise CommandRefused("malformed", f"set/{key} takes one JSON value: a number, true, false "
-                             "or a text in quotes.")  # fmt: skip
+        said = say("{topic} takes one JSON value: a number, `true`, `false` or a text in quotes.",
+                   topic=f"set/{key}")  # fmt: skip
+        raise CommandRefused("malformed", said)
     return Form(object={key: value})
 
 
@@ -116,12 +119,12 @@ def read_json(text: str) -> Json:
     """Return what a JSON text says, no deeper and no larger than a command needs."""
 
     def refuse(constant: str) -> Json:
-        raise CommandRefused("malformed", f"{constant} is not a JSON number.")
+        raise CommandRefused("malformed", say("{text} is not a JSON number.", text=constant))
 
     try:
         tree = json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError):
-        raise CommandRefused("malformed", "The command is not valid JSON.") from None
+        raise CommandRefused("malformed", say("The command is not valid JSON.")) from None
     _check_plain(tree, 0)
     return tree
 
@@ -129,11 +132,12 @@ def read_json(text: str) -> Json:
 def _check_plain(tree: Json, depth: int) -> None:
     """Refuse what the server's codec could not be given, and what no text or number may be."""
     if isinstance(tree, str) and any("\ud800" <= char <= "\udfff" for char in tree):
-        raise CommandRefused("malformed", "A text holds half of a surrogate pair.")
+        raise CommandRefused("malformed", say("A text holds half of a surrogate pair."))
     if depth > _DEEPEST:
-        raise CommandRefused("malformed", f"The object is nested deeper than {_DEEPEST}.")
+        said = say("The object is nested deeper than {count}.", count=_DEEPEST)
+        raise CommandRefused("malformed", said)
     if isinstance(tree, float | int) and not abs(tree) < _LARGEST:
-        raise CommandRefused("malformed", "A number is too large.")
+        raise CommandRefused("malformed", say("A number is too large."))
     if isinstance(tree, dict | list):
         for value in [*tree, *tree.values()] if isinstance(tree, dict) else tree:
             _check_plain(value, depth + 1)
@@ -159,18 +163,21 @@ def bytes_of(form: Form) -> bytes:
     """
     given = [name for name in ("data", "hex", "object") if getattr(form, name) is not None]
     if not given:
-        raise CommandRefused("no_payload", "Give `data`, `hex` or `object`.")
+        raise CommandRefused("no_payload", say("Give `data`, `hex` or `object`."))
     if len(given) > 1:
-        raise CommandRefused("ambiguous", f"Give one of {' and '.join(given)}, not both.")
+        said = say("Give only one of {keys}.", keys=", ".join(f"`{name}`" for name in given))
+        raise CommandRefused("ambiguous", said)
     if form.object is not None:
         if not form.object:
-            raise CommandRefused("no_payload", "The object is empty.")
+            raise CommandRefused("no_payload", say("The object is empty."))
         return b""
     data = _base64(form.data) if form.data is not None else _hex(form.hex or "")
     if not data:
-        raise CommandRefused("no_payload", "The command has no bytes.")
+        raise CommandRefused("no_payload", say("The command has no bytes."))
     if len(data) > MAX_BYTES:
-        raise CommandRefused("too_large", f"{len(data)} bytes; at most {MAX_BYTES} fit.")
+        said = say("{count} bytes are too many: at most {most} fit.",
+                   count=len(data), most=MAX_BYTES)  # fmt: skip
+        raise CommandRefused("too_large", said)
     return data
 
 
@@ -178,14 +185,14 @@ def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise CommandRefused("malformed", "`data` is not valid base64.") from None
+        raise CommandRefused("malformed", say("`data` is not valid base64.")) from None
 
 
 def _hex(text: str) -> bytes:
     try:
         return bytes.fromhex(_HEX_FILLER.sub("", text))
     except ValueError:
-        raise CommandRefused("malformed", "The bytes are not valid hex digits.") from None
+        raise CommandRefused("malformed", say("The bytes are not valid hex digits.")) from None
 
 
 def identity_of(form: Form | None, seed: str) -> str:
@@ -202,9 +209,9 @@ def identity_of(form: Form | None, seed: str) -> str:
     try:
         found = uuid.UUID(form.id)
     except ValueError:
-        raise CommandRefused("malformed", "`id` is not a UUID.") from None
+        raise CommandRefused("malformed", say("`id` is not a UUID.")) from None
     if found.int == 0:
-        raise CommandRefused("malformed", "`id` must not be the nil UUID.")
+        raise CommandRefused("malformed", say("`id` must not be the nil UUID."))
     return str(found)
 
 
@@ -221,4 +228,33 @@ def moment_s(name: str, text: str) -> float:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise CommandRefused("malformed", f"`{name}` is not an RFC 3339 time.") from None
+        said = say("{key} is not an RFC 3339 time.", key=f"`{name}`")
+        raise CommandRefused("malformed", said) from None
+
+
+def check_age(age_s: float) -> None:
+    """Let a message pass that was sent so long ago.
+
+    Raises
+    ------
+    CommandRefused
+        `stale`: longer ago than `MAX_AGE_S`, or more than `MAX_AHEAD_S` in the future.
+
+    """
+    if age_s > MAX_AGE_S:
+        said = say("It was sent {age} s ago; {most} s are allowed.",
+                   age=f"{age_s:.0f}", most=f"{MAX_AGE_S:.0f}")  # fmt: skip
+        raise CommandRefused("stale", said)
+    if age_s < -MAX_AHEAD_S:
+        said = say("Its time is {ahead} s in the future: check the sender's clock.",
+                   ahead=f"{-age_s:.0f}")  # fmt: skip
+        raise CommandRefused("stale", said)
+
+
+def mistake_in(error: ValidationError) -> str:
+    """Return a form's first mistake: where it is, and what pydantic says of it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])[:80]
+    if not where:
+        return say("The message as a whole does not fit: {what}.", what=first["msg"])
+    return say("{where} does not fit: {what}.", where=f"`{where}`", what=first["msg"])

@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway.config import Config, GroupConfig
 from gateway.control.forms import identity_of, read_form
-from gateway.control.lifecycle import FINAL
+from gateway.control.states import FINAL
 from gateway.errors import CommandRefused
 from gateway.speech import say
 from gateway.types import DevEui, DeviceInfo, Downlink, DownlinkState, GroupCommandView, Json
@@ -123,7 +123,8 @@ class Groups:
         """
         command = self._commands.get(identity)
         if command is None and identity in self._given:
-            raise CommandRefused("id_in_use", "A multicast frame of this id was given before.")
+            said = say("A multicast frame of this id was given before.")
+            raise CommandRefused("id_in_use", said)
         return self._view(command, command.created_s) if command is not None else None
 
     def is_group(self, name: str) -> bool:
@@ -141,8 +142,10 @@ class Groups:
         """
         group = self._config.groups.get(name)
         if group is None:
-            known = ", ".join(sorted(self._config.groups)) or "none"
-            raise CommandRefused("unknown_group", f"{name[:32]!r} is no group; there are: {known}.")
+            known = ", ".join(sorted(self._config.groups)) or say("none")
+            said = say("{name} is no group; there are: {known}.",
+                       name=repr(name[:32]), known=known)  # fmt: skip
+            raise CommandRefused("unknown_group", said)
         return group
 
     def members(self, name: str, heard: Iterable[DeviceInfo]) -> list[DevEui]:
@@ -159,7 +162,8 @@ class Groups:
         fitting = sorted(info.dev_eui for info in heard if _fits(group, info))
         found = list(dict.fromkeys((*named, *fitting)))
         if not found:
-            raise CommandRefused("no_members", f"No device of {name} has been heard yet.")
+            said = say("No device of {name} has been heard yet.", name=name)
+            raise CommandRefused("no_members", said)
         return found
 
     def in_turn(self, name: str, downlinks: Sequence[Downlink], now_s: float) -> list[Downlink]:
@@ -205,7 +209,7 @@ class Groups:
     def begin(self, command: GroupCommand, downlinks: Iterable[Downlink], now_s: float) -> Told:
         """Begin to follow a command to a group; `downlinks` are its members' as they stand."""
         if len(self._commands) >= TOGETHER:
-            raise CommandRefused("busy", "Too many commands to groups are under way.")
+            raise CommandRefused("busy", say("Too many commands to groups are under way."))
         self._follow(command)
         self._states.update({one.id: one for one in downlinks})
         told = self._told([command.id], now_s, keep=True)

@@ -1,20 +1,8 @@
 """How far a command has come, told from what the network server says of it.
 
-::
-
-    held ──> accepted <─> queued ──> sent ──> acked | nacked        (confirmed)
-     │          │           │         ├───> nothing more is known  (unconfirmed)
-     │          │           │         └───> verified               (a reading proves it)
-     └──────────┴───────────┴──> failed | expired | superseded
-
-`queued` is with whoever transmits: the network server's broker, or a radio of our own, which alone
-may give it back (not transmitted, waits for the next chance).
-
-An event may come early, late, twice or not at all: a state is left only for a later one, and a
-final one never. `held` waits for a second person or for its time. An acknowledged command that has
-a reading to prove it is followed on, as `acked`, until that reading comes or its time is over.
-`sent` means that a radio gateway transmitted; whether the device heard is only
-known when a confirmed downlink is acknowledged.
+Its states and what moves it between them are in `states.py`. An event may come early, late, twice
+or not at all. An acknowledged command that has a reading to prove it is followed on, as `acked`,
+until that reading comes or its time is over.
 """
 
 from __future__ import annotations
@@ -22,12 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import StrEnum
-from typing import TypedDict
 
 from gateway.config import DownlinkConfig, VerifyConfig
+from gateway.control.states import FINAL, Step, moved, proves
+from gateway.speech import phrase, say, words_of
 from gateway.types import (
     Ack,
+    Channel,
     DevEui,
     DeviceEvent,
     Downlink,
@@ -38,41 +27,31 @@ from gateway.types import (
     TxAck,
 )
 
-FINAL = frozenset(
-    {
-        DownlinkState.ACKED,
-        DownlinkState.NACKED,
-        DownlinkState.EXPIRED,
-        DownlinkState.FAILED,
-        DownlinkState.SUPERSEDED,
-        DownlinkState.REFUSED,
-        DownlinkState.VERIFIED,
-        DownlinkState.REHEARSED,
-    }
-)
 STRAYS = 256
 """Events of ids that nobody knows (yet), kept for the server's answer that may name them."""
 
 SETTLE_S = 3600.0
 EXPIRY_SLACK_S = 60.0  # a transmission at the last moment may still be on its way to us
-_UNCONFIRMED = "Transmitted; the device was not asked to confirm, so nothing more will be known."
-_CONFIRMED = "Transmitted; waiting for the device's answer with its next uplink."
-_QUIET = (
+_UNCONFIRMED = phrase(
+    "Transmitted; the device was not asked to confirm, so nothing more will be known."
+)
+_CONFIRMED = phrase("Transmitted; waiting for the device's answer with its next uplink.")
+_QUIET = phrase(
     "The network server has said nothing of this command. A class A device must speak first; if it "
     "has since, look in the server's log: over MQTT it reports no errors."
 )
-_REJOINED = "The device joined anew; the network server may have emptied its queue."
-_CONFIRMED_IT = "The device confirmed it."
-_REFUSED_IT = "The device answered without confirming it; the network server does not try again."
-_NO_ANSWER = "Transmitted, but no answer came from the device in time."
-_UNCONFIRMED_BY_PEOPLE = "No second person confirmed it in time."
-_UNPROVED = "No reading of {channel} has shown within {within_s:.0f} s that it took effect."
+_REJOINED = phrase("The device joined anew; the network server may have emptied its queue.")
+_CONFIRMED_IT = phrase("The device confirmed it.")
+_REFUSED_IT = phrase(
+    "The device answered without confirming it; the network server does not try again."
+)
+_NO_ANSWER = phrase("Transmitted, but no answer came from the device in time.")
+_UNCONFIRMED_BY_PEOPLE = phrase("No second person confirmed it in time.")
 _FATAL = {
-    "DOWNLINK_PAYLOAD_SIZE": "The payload is too long for the device's present data rate.",
-    "DOWNLINK_CODEC": "The network server's codec could not encode the object.",
-    "F_CNT_DOWN": "The network server dropped it: the downlink frame counter had moved on.",
+    "DOWNLINK_PAYLOAD_SIZE": phrase("The payload is too long for the device's present data rate."),
+    "DOWNLINK_CODEC": phrase("The network server's codec could not encode the object."),
+    "F_CNT_DOWN": phrase("The network server dropped it: the downlink frame counter had moved on."),
 }
-
 
 TRANSIENT = frozenset({"F_CNT_DOWN"})
 """Of these, what says nothing against the same command a little later."""
@@ -83,57 +62,6 @@ ProofOf = Callable[[Downlink], VerifyConfig | None]
 
 def _no_proof(_: Downlink) -> VerifyConfig | None:
     return None
-
-
-class Step(StrEnum):
-    """What may happen to a command."""
-
-    QUEUED = "queued"
-    SENT = "sent"
-    ACKED = "acked"
-    NACKED = "nacked"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    SUPERSEDED = "superseded"
-    RETURNED = "returned"
-    RELEASED = "released"
-    VERIFIED = "verified"
-
-
-_TO_END = {
-    Step.ACKED: DownlinkState.ACKED,
-    Step.NACKED: DownlinkState.NACKED,
-    Step.FAILED: DownlinkState.FAILED,
-    Step.EXPIRED: DownlinkState.EXPIRED,
-    Step.SUPERSEDED: DownlinkState.SUPERSEDED,
-}
-TRANSITIONS: dict[DownlinkState, dict[Step, DownlinkState]] = {
-    DownlinkState.HELD: {
-        Step.RELEASED: DownlinkState.ACCEPTED,
-        Step.FAILED: DownlinkState.FAILED,
-        Step.EXPIRED: DownlinkState.EXPIRED,
-        Step.SUPERSEDED: DownlinkState.SUPERSEDED,
-    },
-    DownlinkState.ACCEPTED: {
-        Step.QUEUED: DownlinkState.QUEUED,
-        Step.SENT: DownlinkState.SENT,
-        **_TO_END,
-    },
-    # A radio of our own says for certain when it did not transmit: the command waits again.
-    DownlinkState.QUEUED: {
-        Step.SENT: DownlinkState.SENT,
-        Step.RETURNED: DownlinkState.ACCEPTED,
-        **_TO_END,
-    },
-    # What was transmitted can no longer be superseded; a radio gateway's word goes before expiry.
-    DownlinkState.SENT: {
-        Step.ACKED: DownlinkState.ACKED,
-        Step.NACKED: DownlinkState.NACKED,
-        Step.FAILED: DownlinkState.FAILED,
-        Step.VERIFIED: DownlinkState.VERIFIED,
-    },
-    DownlinkState.ACKED: {Step.VERIFIED: DownlinkState.VERIFIED},
-}
 
 
 class DownlinkTracker:
@@ -226,9 +154,14 @@ class DownlinkTracker:
             changed
             for downlink in self.open()
             if (proof := self._proof_of(downlink)) is not None
-            and any(_proves(proof, downlink, reading) for reading in readings)
+            and any(proves(proof, downlink, reading) for reading in readings)
             for changed in self._step(
-                downlink.id, Step.VERIFIED, now_s, f"{proof.channel} shows that it took effect."
+                downlink.id,
+                Step.VERIFIED,
+                now_s,
+                say(
+                    "{channel} shows that it took effect.", channel=words_of(Channel(proof.channel))
+                ),
             )
         ]
 
@@ -246,7 +179,7 @@ class DownlinkTracker:
             return self._on_txack(event)
         if isinstance(event, Ack):
             step = Step.ACKED if event.acknowledged else Step.NACKED
-            said = _CONFIRMED_IT if event.acknowledged else _REFUSED_IT
+            said = say(_CONFIRMED_IT if event.acknowledged else _REFUSED_IT)
             return self._step(self._known(event, event.queue_item_id), step, event.received_s, said)
         if isinstance(event, ServerLog):
             return self._on_log(event)
@@ -270,16 +203,16 @@ class DownlinkTracker:
             return self._age_sent(downlink, now_s)
         if downlink.state is DownlinkState.HELD and downlink.held_for == "confirmation":
             if now_s > (downlink.held_until_s or 0.0):
-                return self._step(downlink.id, Step.EXPIRED, now_s, _UNCONFIRMED_BY_PEOPLE)
+                return self._step(downlink.id, Step.EXPIRED, now_s, say(_UNCONFIRMED_BY_PEOPLE))
             return []
         slack_s = EXPIRY_SLACK_S if downlink.state is DownlinkState.QUEUED else 0.0
         if now_s > downlink.expires_s + slack_s:
-            said = "Its time ran out before it was transmitted."
+            said = say("Its time ran out before it was transmitted.")
             return self._step(downlink.id, Step.EXPIRED, now_s, said)
         if (downlink.state is DownlinkState.QUEUED
                 and now_s - downlink.changed_s > self._silence_s
-                and _QUIET not in downlink.detail):  # fmt: skip
-            return self._note(downlink, now_s, _QUIET)
+                and say(_QUIET) not in downlink.detail):  # fmt: skip
+            return self._note(downlink, now_s, say(_QUIET))
         return []
 
     def _age_sent(self, downlink: Downlink, now_s: float) -> list[Downlink]:
@@ -288,7 +221,7 @@ class DownlinkTracker:
         settle_s = max(SETTLE_S, proof.within_s) if proof is not None else SETTLE_S
         if downlink.confirmed and downlink.state is DownlinkState.SENT:
             if waited_s > settle_s and now_s > downlink.expires_s:
-                return self._step(downlink.id, Step.FAILED, now_s, _NO_ANSWER)
+                return self._step(downlink.id, Step.FAILED, now_s, say(_NO_ANSWER))
             return []
         if waited_s <= (proof.within_s if proof is not None else SETTLE_S):
             return []
@@ -296,7 +229,11 @@ class DownlinkTracker:
         self._queue_ids.pop(downlink.queue_id, None)
         said = downlink.detail
         if proof is not None:
-            said = f"{said} {_UNPROVED.format(channel=proof.channel, within_s=proof.within_s)}"
+            unproved = say(
+                "No reading of {channel} has shown within {span} s that it took effect.",
+                channel=words_of(Channel(proof.channel)), span=f"{proof.within_s:.0f}",
+            )  # fmt: skip
+            said = f"{said} {unproved}"
         return [replace(downlink, changed_s=now_s, detail=said.strip())]
 
     def _awaits_proof(self, downlink: Downlink) -> bool:
@@ -305,31 +242,47 @@ class DownlinkTracker:
     def _on_txack(self, event: TxAck) -> list[Downlink]:
         identity = self._known(event, event.queue_item_id)
         confirmed = identity != "" and self._open[identity].confirmed
-        said = _CONFIRMED if confirmed else _UNCONFIRMED
+        said = say(_CONFIRMED if confirmed else _UNCONFIRMED)
         return self._step(identity, Step.SENT, event.received_s, said)
 
     def _on_log(self, event: ServerLog) -> list[Downlink]:
-        identity = self._known(event, event.context.get("queue_item_id", ""))
+        named = event.context.get("queue_item_id", "")
+        identity = self._known(event, named) if named else self._meant(event)
         if not identity:
             return []
         code = event.code.upper()
         said = event.description[:200].strip()
         if code == "EXPIRED":
-            return self._step(identity, Step.EXPIRED, event.received_s,
-                              "The network server dropped it: its time ran out.")  # fmt: skip
+            ran_out = say("The network server dropped it: its time ran out.")
+            return self._step(identity, Step.EXPIRED, event.received_s, ran_out)
         if code in _FATAL:
-            detail = f"{_FATAL[code]} {said}".strip()
+            detail = f"{say(_FATAL[code])} {said}".strip()
             self._open[identity] = replace(self._open[identity], log_code=code)
             return self._step(identity, Step.FAILED, event.received_s, detail)
         # DOWNLINK_GATEWAY and whatever else: the item stays in the server's queue and is tried on.
         return self._note(self._open[identity], event.received_s, f"{code}: {said}")
+
+    def _meant(self, event: ServerLog) -> str:
+        """Return the id of the command that a log event without one must mean, "" in doubt.
+
+        Older servers (4.0) name no item when they drop one that is too long, only its size.
+        """
+        if event.code.upper() != "DOWNLINK_PAYLOAD_SIZE":
+            return ""
+        size = event.context.get("item_size", "")
+        meant = [
+            one.id
+            for one in self.open_for(event.device.dev_eui)
+            if one.state is DownlinkState.QUEUED and size in {"", str(len(one.data))}
+        ]
+        return meant[0] if len(meant) == 1 else ""
 
     def _on_join(self, event: Join) -> list[Downlink]:
         return [
             changed
             for downlink in self.open()
             if downlink.dev_eui == event.device.dev_eui and downlink.state is DownlinkState.QUEUED
-            for changed in self._note(downlink, event.received_s, _REJOINED)
+            for changed in self._note(downlink, event.received_s, say(_REJOINED))
         ]
 
     def _known(self, event: TxAck | Ack | ServerLog, identity: str) -> str:
@@ -354,17 +307,10 @@ class DownlinkTracker:
         downlink = self._open.get(identity)
         if downlink is None:
             return []
-        state = TRANSITIONS[downlink.state].get(step)
-        if state is None:
+        changed = moved(downlink, step, now_s, detail)
+        if changed is None:
             return []
-        changed = replace(
-            downlink,
-            state=state,
-            changed_s=max(now_s, downlink.changed_s),
-            detail=downlink.detail if detail is None else detail,
-            **_times(downlink, step, now_s),
-        )
-        if state in FINAL and not self._awaits_proof(changed):
+        if changed.state in FINAL and not self._awaits_proof(changed):
             del self._open[identity]
             self._queue_ids.pop(changed.queue_id, None)
         else:
@@ -376,36 +322,3 @@ def _item_of(event: TxAck | Ack | ServerLog) -> str:
     if isinstance(event, ServerLog):
         return event.context.get("queue_item_id", "").lower()
     return event.queue_item_id.lower()
-
-
-class _Times(TypedDict, total=False):
-    queue_id: str
-    handed_s: float | None
-    sent_s: float
-
-
-def _times(downlink: Downlink, step: Step, now_s: float) -> _Times:
-    """Return when it was handed over and transmitted, where a step tells."""
-    if step is Step.RETURNED:
-        return {"handed_s": None, "queue_id": ""}
-    if step is Step.QUEUED:
-        return {"handed_s": now_s}
-    if step in {Step.SENT, Step.ACKED, Step.NACKED, Step.VERIFIED}:
-        return {
-            "handed_s": now_s if downlink.handed_s is None else downlink.handed_s,
-            "sent_s": now_s if downlink.sent_s is None else downlink.sent_s,
-        }
-    return {}
-
-
-def _proves(proof: VerifyConfig, downlink: Downlink, reading: Reading) -> bool:
-    """Tell whether a reading, made after the command was sent, shows what it should."""
-    if (reading.dev_eui, reading.channel) != (downlink.dev_eui, proof.channel):
-        return False
-    since_s = downlink.sent_s
-    if since_s is None or not since_s <= reading.time_s <= since_s + proof.within_s:
-        return False
-    value, wanted = reading.value, proof.value
-    if isinstance(wanted, str) or isinstance(value, str):
-        return str(value).lower() == str(wanted).lower()
-    return abs(float(value) - float(wanted)) <= proof.tolerance

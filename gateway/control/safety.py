@@ -13,6 +13,7 @@ from gateway.config import CommandConfig, DownlinkConfig
 from gateway.control.quiet import is_quiet
 from gateway.control.schema import Catalogue
 from gateway.errors import CommandRefused
+from gateway.speech import say
 from gateway.types import DevEui, Downlink, DownlinkState, Json
 
 DAY_S = 86400.0
@@ -20,6 +21,9 @@ KEPT_S = 2 * DAY_S
 """How far back commands are looked at: a day's limit, and what may still be running."""
 
 CLOCK_SLACK_S = 60.0
+LEAD_S = 5.0
+"""A pump is told to stop so long before its last valve closes by itself."""
+
 STOP = "emergency_stop"
 """Name under which an emergency stop is kept."""
 
@@ -87,15 +91,11 @@ class Safety:
 
     def running(self, now_s: float) -> list[DevEui]:
         """Return devices that may be open or running now, with no close under way."""
-        begun = (one for one in self._lately.values() if one.effect in {"open", "start"})
-        running = {
-            one.dev_eui
-            for one in begun
-            if _may_have_run(one)
-            and now_s < (one.sent_s or one.changed_s) + (one.duration_s or 0.0)
-            and not self._is_ended(one)
-        }
-        return sorted(running)
+        return sorted({one.dev_eui for one in self._lately.values() if self._runs(one, now_s)})
+
+    def _runs(self, one: Downlink, now_s: float) -> bool:
+        begins = one.effect in {"open", "start"} and _may_have_run(one)
+        return begins and now_s < _ends_s(one) and not self._is_ended(one)
 
     def _is_ended(self, begun: Downlink) -> bool:
         """Tell whether a close was given after this, or the one that was made for it."""
@@ -106,17 +106,25 @@ class Safety:
             for one in self.lately(begun.dev_eui)
         )
 
-    def starved(self, valve: DevEui, now_s: float) -> list[DevEui]:
-        """Return what runs and needs a valve open, now that this one closes."""
-        found = []
-        for dev_eui in self.running(now_s):
-            begun = [one for one in self.lately(dev_eui) if one.effect in {"open", "start"}]
-            spec = self._catalogue.spec(begun[-1])
-            if spec is None or valve not in spec.needs_open:
+    def starved(self, now_s: float) -> list[DevEui]:
+        """Return what runs and has none of the valves it needs open, or soon will have none.
+
+        Soon is `LEAD_S` before the last of them closes by itself: a pump that was transmitted late,
+        or whose other valve was closed, would run on after that.
+        """
+        return [one for one in self.running(now_s) if self._is_starved(one, now_s)]
+
+    def _is_starved(self, dev_eui: DevEui, now_s: float) -> bool:
+        for begun in self.lately(dev_eui):
+            if not self._runs(begun, now_s) or begun.state is DownlinkState.HELD:
                 continue
-            if all(self.open_until_s(DevEui(one), now_s) <= now_s for one in spec.needs_open):
-                found.append(dev_eui)
-        return found
+            spec = self._catalogue.spec(begun)
+            if spec is None or not spec.needs_open:
+                continue
+            until_s = max(self.open_until_s(DevEui(one), now_s) for one in spec.needs_open)
+            if now_s >= until_s - LEAD_S and _ends_s(begun) > until_s:
+                return True
+        return False
 
     # --- before a command is taken --------------------------------------------------------
 
@@ -151,14 +159,14 @@ class Safety:
         It is asked at the last moment: much may have changed since the command was taken.
         """
         if now_s > downlink.expires_s:
-            return "Its time ran out before it was transmitted."
+            return say("Its time ran out before it was transmitted.")
         spec = self._catalogue.spec(downlink)
         if downlink.effect not in {"open", "start"}:
             return ""
         if downlink.created_s > now_s + CLOCK_SLACK_S:
-            return "The clock was set back: how old this command is cannot be told."
+            return say("The clock was set back: how old this command is cannot be told.")
         if spec is None:
-            return "The settings no longer name this command."
+            return say("The settings no longer name this command.")
         return (
             self._stopped()
             or self._quiet(spec, now_s)
@@ -172,24 +180,25 @@ class Safety:
     def _stopped(self) -> str:
         if self.stop is None:
             return ""
-        by = f" by {self.stop.by}" if self.stop.by else ""
-        return f"An emergency stop{by} stands: nothing is opened or started until it is lifted."
+        by = self.stop.by or say("Somebody")
+        return say("{name} has given an emergency stop: nothing is opened or started until it is "
+                   "lifted.", name=by)  # fmt: skip
 
     def _quiet(self, spec: CommandConfig, now_s: float) -> str:
         hours, timezone = self._config.quiet_hours, self._config.timezone
         if spec.in_quiet_hours or not is_quiet(hours, timezone, now_s):
             return ""
-        return f"Nothing is opened or started in the quiet hours, {hours}."
+        return say("Nothing is opened or started in the quiet hours, {hours}.", hours=hours)
 
     def _never_ends(self, downlink: Downlink, spec: CommandConfig) -> str:
         if downlink.duration_s is not None and downlink.duration_s > 0:
             return ""
         if spec.duration_key:
-            return f"`{spec.duration_key}` must be more than 0: what opens must close again."
-        return (
-            f"Give `duration_s`: the gateway sends {spec.close_with!r} after it. A valve whose "
-            "link drops after opening would run for ever."
-        )
+            return say("{key} must be more than 0: what opens must close again.",
+                       key=f"`{spec.duration_key}`")  # fmt: skip
+        return say("Give `duration_s`: the gateway sends {command} after it. A valve whose link "
+                   "drops after opening would run for ever.",
+                   command=f"`{spec.close_with}`")  # fmt: skip
 
     def _still_open(self, downlink: Downlink, spec: CommandConfig) -> str:
         """Refuse a second open while the close of an earlier one is still to come."""
@@ -200,13 +209,14 @@ class Safety:
             for one in self.lately(downlink.dev_eui)
             if downlink.id not in {one.id, one.ends}
         )
-        return "An earlier one still waits for its close: close it first." if waiting else ""
+        return say("An earlier one still waits for its close: close it first.") if waiting else ""
 
     def _too_long(self, downlink: Downlink, spec: CommandConfig) -> str:
         duration_s = downlink.duration_s or 0.0
         if spec.max_s is None or duration_s <= spec.max_s:
             return ""
-        return f"{duration_s:g} s are too long: {spec.max_s:g} s at once are allowed."
+        return say("{span} s are too long: {most} s at once are allowed.",
+                   span=f"{duration_s:g}", most=f"{spec.max_s:g}")  # fmt: skip
 
     def _too_much(self, downlink: Downlink, spec: CommandConfig, now_s: float) -> str:
         """Refuse what would go beyond the limit of any 24 hours, this command counted in."""
@@ -221,14 +231,11 @@ class Safety:
         span_s = sum(one.duration_s or 0.0 for one in (*counted, downlink))
         volume_l = sum(one.volume_l or 0.0 for one in (*counted, downlink))
         if spec.max_day_s is not None and span_s > spec.max_day_s:
-            return (
-                f"With this it would be {span_s:g} s in 24 hours; {spec.max_day_s:g} s are allowed."
-            )
+            return say("With this it would be {span} s in 24 hours; {most} s are allowed.",
+                       span=f"{span_s:g}", most=f"{spec.max_day_s:g}")  # fmt: skip
         if spec.max_day_l is not None and volume_l > spec.max_day_l:
-            return (
-                f"With this it would be {volume_l:g} L in 24 hours; {spec.max_day_l:g} L are "
-                "allowed."
-            )
+            return say("With this it would be {volume} L in 24 hours; {most} L are allowed.",
+                       volume=f"{volume_l:g}", most=f"{spec.max_day_l:g}")  # fmt: skip
         return ""
 
     def _needs_open(self, downlink: Downlink, spec: CommandConfig, now_s: float) -> str:
@@ -237,27 +244,30 @@ class Safety:
         until_s = max(self.open_until_s(DevEui(one), now_s) for one in spec.needs_open)
         valves = ", ".join(spec.needs_open)
         if until_s <= now_s:
-            return (
-                f"None of {valves} is known to be open: its open must be confirmed by the device "
-                "or proved by a reading first."
-            )
+            return say("None of {valves} is known to be open: its open must be confirmed by the "
+                       "device or proved by a reading first.", valves=valves)  # fmt: skip
         if now_s + (downlink.duration_s or 0.0) > until_s:
-            return f"It would run on after {valves} closes, in {until_s - now_s:.0f} s."
+            return say("It would run on after {valves} closes, in {span} s.",
+                       valves=valves, span=f"{until_s - now_s:.0f}")  # fmt: skip
         return ""
 
     def open_until_s(self, dev_eui: DevEui, now_s: float) -> float:
         """Return until when a valve is known to be open; in the past when it is not.
 
-        Known is what the device confirmed or a reading proved, and no close was given since.
+        Known is what the device confirmed or a reading proved, and no close was given since. The
+        newest open counts: a valve with a watch of its own begins anew with each, and one that may
+        have arrived since may have made it shorter.
         """
-        until_s = max(
-            (
-                (one.sent_s or one.created_s) + (one.duration_s or 0.0)
-                for one in self.lately(dev_eui)
-                if one.effect == "open" and one.state in _KNOWN_OPEN and not self._is_ended(one)
-            ),
-            default=0.0,
-        )
+        opens = [
+            one
+            for one in self.lately(dev_eui)
+            if one.effect == "open" and _may_have_run(one) and not self._is_ended(one)
+        ]
+        known = [place for place, one in enumerate(opens) if one.state in _KNOWN_OPEN]
+        if not known:
+            return 0.0
+        since = [one for one in opens[known[-1] :] if one.state is not DownlinkState.HELD]
+        until_s = min(_ends_s(one) for one in since)
         return until_s if until_s > now_s else 0.0
 
     def _closed_since(self, downlink: Downlink) -> str:
@@ -268,7 +278,12 @@ class Safety:
             and one.created_s > downlink.created_s
             and one.state not in _UNSENT | {DownlinkState.HELD}
         )
-        return "A close was given since." if any(later) else ""
+        return say("A close was given since.") if any(later) else ""
+
+
+def _ends_s(begun: Downlink) -> float:
+    """Return when what was opened or started is over by itself, at the latest that is known."""
+    return (begun.sent_s or begun.changed_s) + (begun.duration_s or 0.0)
 
 
 def _may_have_run(downlink: Downlink) -> bool:

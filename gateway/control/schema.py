@@ -6,6 +6,7 @@ A refusal names the key, the value, and what is allowed there.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ from dataclasses import dataclass
 from gateway.config import DURATION_UNITS, CommandConfig, CommandKeyConfig, Config, VerifyConfig
 from gateway.control.forms import Form
 from gateway.errors import CommandRefused
+from gateway.speech import phrase, say
 from gateway.types import DevEui, DeviceInfo, Downlink, Json
 
 Commands = Mapping[str, CommandConfig]
 
 _SHOWN = 48
 _NAMES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "text": "a text in quotes",
+    "integer": phrase("a whole number"),
+    "number": phrase("a number"),
+    "boolean": phrase("`true` or `false`"),
+    "text": phrase("a text in quotes"),
 }
 
 
@@ -86,10 +88,16 @@ def choose(commands: Commands, form: Form) -> Chosen:
     spec = commands.get(name)
     if spec is None:
         near = difflib.get_close_matches(name[:64], commands, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it takes: {_listed(commands)}."
-        raise CommandRefused("unknown_command", f"The device takes no {_shown(name)}; {hint}")
+        said = (
+            say("The device takes no {name}; did you mean {near}?",
+                name=_shown(name), near=repr(near[0]))
+            if near
+            else say("The device takes no {name}; it takes: {known}.",
+                     name=_shown(name), known=_listed(commands))
+        )  # fmt: skip
+        raise CommandRefused("unknown_command", said)
     if form.data is not None or form.hex is not None:
-        raise CommandRefused("ambiguous", "Give a `command` or bytes, not both.")
+        raise CommandRefused("ambiguous", say("Give a `command` or bytes, not both."))
     given = flat(form.object or {})
     values = _checked(name, spec, given)
     made = {**spec.fixed, **values}
@@ -115,14 +123,15 @@ def check_learned(learned: Commands, values: Mapping[str, Json]) -> None:
     for key, value in flat(values).items():
         described = [spec.keys[key] for spec in learned.values() if key in spec.keys]
         if described and not any(_fits(one, value) for one in described):
-            raise _refusal("", key, value, described[0])
+            raise _refusal(key, value, described[0])
 
 
 def _matching(commands: Commands, form: Form) -> str:
     """Return the name of the one command that an object without a name is."""
     if form.object is None:
-        raise CommandRefused("not_in_schema", "Bytes of one's own are not sent to this device; it "
-                             f"takes: {_listed(commands)}.")  # fmt: skip
+        said = say("Bytes of one's own are not sent to this device; it takes: {known}.",
+                   known=_listed(commands))  # fmt: skip
+        raise CommandRefused("not_in_schema", said)
     given = flat(form.object)
     near = [
         name
@@ -139,10 +148,12 @@ def _matching(commands: Commands, form: Form) -> str:
     if len(exact) == 1 or len(near) == 1:
         return (exact or near)[0]
     if exact:
-        raise CommandRefused("ambiguous", f"The object may be {' or '.join(sorted(exact))}: say "
-                             "which in `command`.")  # fmt: skip
-    raise CommandRefused("not_in_schema", f"No command of this device has just {_listed(given)}; "
-                         f"it takes: {_listed(commands)}.")  # fmt: skip
+        said = say("The object may be any of {names}: say which in `command`.",
+                   names=", ".join(sorted(exact)))  # fmt: skip
+        raise CommandRefused("ambiguous", said)
+    said = say("No command of this device has just {keys}; it takes: {known}.",
+               keys=_listed(given), known=_listed(commands))  # fmt: skip
+    raise CommandRefused("not_in_schema", said)
 
 
 def _checked(name: str, spec: CommandConfig, given: Mapping[str, Json]) -> dict[str, Json]:
@@ -151,10 +162,11 @@ def _checked(name: str, spec: CommandConfig, given: Mapping[str, Json]) -> dict[
         if key in spec.fixed and value == spec.fixed[key]:
             continue
         if key not in spec.keys:
-            known = _listed(spec.keys) or "no keys"
-            raise CommandRefused("value", f"{name} has no key {_shown(key)}; it has: {known}.")
+            said = say("{command} has no key {key}; it has: {known}.", command=name,
+                       key=_shown(key), known=_listed(spec.keys) or say("none"))  # fmt: skip
+            raise CommandRefused("value", said)
         if not _fits(spec.keys[key], value):
-            raise _refusal(f"{name}: ", key, value, spec.keys[key])
+            raise _refusal(key, value, spec.keys[key])
         values[key] = value
     for key, one in spec.keys.items():
         if key in values:
@@ -162,7 +174,9 @@ def _checked(name: str, spec: CommandConfig, given: Mapping[str, Json]) -> dict[
         if one.default is not None:
             values[key] = one.default
         elif one.required:
-            raise CommandRefused("value", f"{name} needs `{key}`: {allowed(one)}.")
+            said = say("{command} needs {key}: {allowed}.",
+                       command=name, key=f"`{key}`", allowed=allowed(one))  # fmt: skip
+            raise CommandRefused("value", said)
     return values
 
 
@@ -183,24 +197,25 @@ def _fits(key: CommandKeyConfig, value: Json) -> bool:
 def allowed(key: CommandKeyConfig) -> str:
     """Say what may stand at a key."""
     if key.type == "enum":
-        return f"one of {', '.join(map(_shown, key.values))}"
-    words = _NAMES[key.type]
+        return say("one of {values}", values=", ".join(map(_shown, key.values)))
+    kind = say(_NAMES[key.type])
     if key.type == "text":
-        return f"{words}, of {key.max_length} characters at most"
+        return say("{kind}, of {count} characters at most", kind=kind, count=key.max_length)
     unit = f" {key.unit}" if key.unit else ""
     if key.min is not None and key.max is not None:
-        return f"{words} from {key.min:g} to {key.max:g}{unit}"
+        return say("{kind} from {least} to {most}",
+                   kind=kind, least=f"{key.min:g}", most=f"{key.max:g}{unit}")  # fmt: skip
     if key.min is not None:
-        return f"{words}, at least {key.min:g}{unit}"
+        return say("{kind}, at least {least}", kind=kind, least=f"{key.min:g}{unit}")
     if key.max is not None:
-        return f"{words}, at most {key.max:g}{unit}"
-    return f"{words}{f', in{unit}' if unit else ''}"
+        return say("{kind}, at most {most}", kind=kind, most=f"{key.max:g}{unit}")
+    return say("{kind}, in {unit}", kind=kind, unit=key.unit) if key.unit else kind
 
 
-def _refusal(name: str, key: str, value: Json, spec: CommandKeyConfig) -> CommandRefused:
-    return CommandRefused(
-        "value", f"{name}`{key[:64]}` = {_shown(value)} is not allowed: {allowed(spec)}."
-    )
+def _refusal(key: str, value: Json, spec: CommandKeyConfig) -> CommandRefused:
+    said = say("{key} may not be {value}; it takes {allowed}.",
+               key=f"`{key[:64]}`", value=_shown(value), allowed=allowed(spec))  # fmt: skip
+    return CommandRefused("value", said)
 
 
 def _duration_s(spec: CommandConfig, values: Mapping[str, Json], form: Form) -> float | None:
@@ -251,5 +266,6 @@ def _listed(names: Mapping[str, object]) -> str:
 
 
 def _shown(value: Json) -> str:
-    text = repr(value)
+    """Return a value as its sender wrote it, a text in quotes."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

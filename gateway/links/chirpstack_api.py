@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.config import ChirpStackApiConfig, ConnectionConfig
-from gateway.errors import LinkRefused
+from gateway.errors import LinkError, LinkRefused
 from gateway.links import chirpstack_wording as wording
 from gateway.types import Downlink, QueueItem, ServerCodec, ServerDevice, ServerProfile
 
@@ -138,7 +138,13 @@ class ChirpStackApi:
             item.object.update(dict(downlink.object))
         item.expires_at.FromMicroseconds(int(downlink.expires_s * 1e6))
         request = api.EnqueueDeviceQueueItemRequest(queue_item=item, flush_queue=flush)
-        answer = await self._call(api.DeviceServiceStub, "Enqueue", request)
+        try:
+            answer = await self._call(api.DeviceServiceStub, "Enqueue", request)
+        except LinkError as error:
+            # The server's codec could not encode the object: asked again it could not either.
+            if downlink.object is not None and _code_of(error) == "INTERNAL":
+                raise LinkRefused(str(error)) from error
+            raise
         return str(answer.id)
 
     async def enqueue_multicast(
@@ -243,6 +249,12 @@ class ChirpStackApi:
         if not config.tls:
             return grpc.insecure_channel(config.server, options=_OPTIONS)
         return grpc.secure_channel(config.server, _credentials(config), options=_OPTIONS)
+
+
+def _code_of(error: LinkError) -> str:
+    """Return the name of gRPC's status that an error was made of, "" where there was none."""
+    cause: Any = error.__cause__
+    return str(cause.code().name) if isinstance(cause, _grpc().AioRpcError) else ""
 
 
 def _credentials(config: ChirpStackApiConfig) -> Any:  # noqa: ANN401 - gRPC has no types

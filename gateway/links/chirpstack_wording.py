@@ -8,7 +8,7 @@ not see is UNAUTHENTICATED with no text, an id that is none is INVALID_ARGUMENT.
 from __future__ import annotations
 
 from gateway.config import ChirpStackApiConfig
-from gateway.errors import LinkError, LinkRefused
+from gateway.errors import LinkDenied, LinkError, LinkRefused
 
 ABOUT_ONE_THING = frozenset({"NOT_FOUND", "PERMISSION_DENIED", "INVALID_ARGUMENT"})
 """Codes that speak of what was asked for, not of the link or the key."""
@@ -53,6 +53,8 @@ def error_of(
         text = f"{_server(config)} {words.format(timeout_s=config.timeout_s)}{said}."
     # Our own bound on an answer's size has the code of a server without room.
     oversized = code == "RESOURCE_EXHAUSTED" and "larger than max" in details
+    if code == "UNAUTHENTICATED":
+        return LinkDenied(text)
     return LinkRefused(text) if oversized or code in ABOUT_ONE_THING else LinkError(text)
 
 

@@ -41,20 +41,23 @@ from gateway.network.changes import Changes
 from gateway.network.devices import Kind, RadioDevice
 from gateway.network.roster import Roster
 from gateway.network.taken import Taken
+from gateway.speech import phrase, say
 from gateway.types import DevEui, Downlink, DownlinkState, TransmitOutcome, TxAck
 
-_STOPPED = "The gateway stopped while its radio had the command"
-_RADIO_FAILED = "The radio failed while it had the command ({detail})"
-_NOT_AGAIN = "{why}: whether it was transmitted is not known, and it is not sent again."
-_WILL_TELL = "{why}: the device's next uplink will tell whether it arrived."
-_NO_CONFIRMATION = "Transmitted; home-made nodes do not confirm, so nothing more will be known."
-_CANNOT_TIME = (
+_STOPPED = phrase("The gateway stopped while its radio had the command.")
+_NOT_AGAIN = phrase("Whether it was transmitted is not known, and it is not sent again.")
+_WILL_TELL = phrase("The device's next uplink will tell whether it arrived.")
+_NO_CONFIRMATION = phrase(
+    "Transmitted; home-made nodes do not confirm, so nothing more will be known."
+)
+_CANNOT_TIME = phrase(
     "Radio {radio} cannot transmit at a given moment, so it never meets the receive windows of a "
     "class A device: a board with our firmware or a concentrator can."
 )
-_NEVER_HEARD = "No radio has heard the device yet: it is sent after its first uplink."
-_AWAY = "Radio {radio} is not connected: it is sent once it is."
-_NOT_JOINED = "The device has not joined yet: it is sent once it has."
+_NEVER_HEARD = phrase("No radio has heard the device yet: it is sent after its first uplink.")
+_AWAY = phrase("Radio {radio} is not connected: it is sent once it is.")
+_NOT_JOINED = phrase("The device has not joined yet: it is sent once it has.")
+_MUTE = phrase("Radio {radio} does not transmit.")
 _AROUND_MAC_PAYLOAD = 1 + 4
 """MHDR and MIC, the bytes of a PHYPayload that are not MACPayload."""
 
@@ -144,7 +147,7 @@ class Answering:
         self._counts["cannot_time"] += 1
         never = not (chance.radio.times and chance.radio.transmits)
         if waiting and never and session.device_class is not DeviceClass.C:
-            said = _CANNOT_TIME.format(radio=chance.radio.name)
+            said = say(_CANNOT_TIME, radio=chance.radio.name)
             taken.steps += self._commands.failed(waiting[0].id, chance.now_s, said)
 
     def _send(
@@ -167,7 +170,8 @@ class Answering:
             )
         except BadInput as error:
             self._counts[error.reason] += 1
-            why = f"It cannot be sent at the device's present data rate: {error.detail}."
+            why = say("It cannot be sent at the device's present data rate: {why}.",
+                      why=error.detail)  # fmt: skip
             return _Unsent(why, never=True)
         identity = command.id if command else f"{session.dev_eui}/{built.f_cnt}"
         attempt = try_in(chance, window, built.phy_payload, identity)
@@ -233,7 +237,7 @@ class Answering:
         device = self._roster.device(command.dev_eui)
         delay_s = float(device.rx_delay_s) if device else 1.0
         if not chance.radio.transmits:
-            said = f"Radio {chance.radio.name} does not transmit."
+            said = say(_MUTE, radio=chance.radio.name)
             taken.steps += self._commands.failed(command.id, chance.now_s, said)
             return
         if chance.meets_windows and chance.is_missed(delay_s):
@@ -243,7 +247,7 @@ class Answering:
             spent, octets = answer_private(node, command.data)
             attempt = private_try(chance, delay_s, octets, command.id)
         except BadInput as error:
-            said = f"It cannot be sent: {error.detail or error.reason}."
+            said = say("It cannot be sent: {why}.", why=error.detail or error.reason)
             taken.steps += self._commands.failed(command.id, chance.now_s, said)
             return
         if (unsent := self._book(chance, attempt, taken)) is not None:
@@ -260,13 +264,15 @@ class Answering:
 
     def plan(self, now_s: float, taken: Taken) -> None:
         """Send what waits for class C devices, now."""
-        for dev_eui in {one.dev_eui for one in self._commands.waiting()}:
+        # A pump must not run against valves that close, so its stop goes before their closes.
+        waiting = sorted(self._commands.waiting(), key=lambda one: one.effect != "stop")
+        for dev_eui in dict.fromkeys(one.dev_eui for one in waiting):
             device = self._roster.device(dev_eui)
             if device is None or device.device_class is not DeviceClass.C:
                 continue
-            waiting = self._waiting(dev_eui, now_s, taken)
-            if waiting and now_s >= self._resting_s.get(dev_eui, 0.0):
-                self._send_at_once(device, waiting, now_s, taken)
+            free = self._waiting(dev_eui, now_s, taken)
+            if free and now_s >= self._resting_s.get(dev_eui, 0.0):
+                self._send_at_once(device, free, now_s, taken)
 
     def _send_at_once(
         self, device: RadioDevice, waiting: Sequence[Downlink], now_s: float, taken: Taken
@@ -274,10 +280,10 @@ class Answering:
         command = waiting[0]
         radio = self._radio_for(device.dev_eui)
         if radio is None:
-            taken.steps += self._commands.remark(command.id, now_s, _NEVER_HEARD)
+            taken.steps += self._commands.remark(command.id, now_s, say(_NEVER_HEARD))
             return
         if not self._airwaves.listens(radio.name):
-            said = _AWAY.format(radio=radio.name)
+            said = say(_AWAY, radio=radio.name)
             taken.steps += self._commands.remark(command.id, now_s, said)
             return
         chance = Chance(radio, now_s, now_s)
@@ -288,7 +294,7 @@ class Answering:
             return
         session = self._roster.newest_session(device.dev_eui)
         if session is None or not radio.transmits:
-            said = _NOT_JOINED if radio.transmits else f"Radio {radio.name} does not transmit."
+            said = say(_NOT_JOINED) if radio.transmits else say(_MUTE, radio=radio.name)
             taken.steps += self._commands.remark(command.id, now_s, said)
             return
         unsent = self._send(session, chance, class_c_window(session), waiting, taken)
@@ -319,11 +325,12 @@ class Answering:
         if not transmission.command:
             return []
         if ended.outcome is TransmitOutcome.FAILED:
-            why = _RADIO_FAILED.format(detail=ended.detail)
+            why = say("The radio failed while it had the command ({why}).", why=ended.detail)
             return self._unsure(transmission.command, why, now_s)
         if ended.outcome is TransmitOutcome.REFUSED:
             self._resting_s[transmission.dev_eui] = now_s + self._class_c_wait_s
-            said = f"Not transmitted ({ended.detail}): it waits for the next chance."
+            said = say("Not transmitted ({why}): it waits for the next chance.",
+                       why=ended.detail)  # fmt: skip
             return self._commands.returned(transmission.command, now_s, said)
         info = self._roster.info(transmission.dev_eui)
         if info is None:
@@ -334,7 +341,7 @@ class Answering:
         )
         device = self._roster.device(transmission.dev_eui)
         if device is not None and device.kind is Kind.PRIVATE:
-            steps += self._commands.remark(transmission.command, now_s, _NO_CONFIRMATION)
+            steps += self._commands.remark(transmission.command, now_s, say(_NO_CONFIRMATION))
         return steps
 
     def rebook(self, transmission: Transmission, place: int, changes: Changes) -> str:
@@ -350,7 +357,7 @@ class Answering:
         steps: list[Downlink] = []
         for one in self._commands.open():
             if one.dev_eui in self._roster and one.state is DownlinkState.QUEUED:
-                steps += self._unsure(one.id, _STOPPED, now_s)
+                steps += self._unsure(one.id, say(_STOPPED), now_s)
         return steps
 
     def _unsure(self, identity: str, why: str, now_s: float) -> list[Downlink]:
@@ -363,8 +370,8 @@ class Answering:
         if command is None or device is None:
             return []
         if command.confirmed and device.kind is not Kind.PRIVATE:
-            return self._commands.remark(identity, now_s, _WILL_TELL.format(why=why))
-        return self._commands.failed(identity, now_s, _NOT_AGAIN.format(why=why))
+            return self._commands.remark(identity, now_s, f"{why} {say(_WILL_TELL)}")
+        return self._commands.failed(identity, now_s, f"{why} {say(_NOT_AGAIN)}")
 
     # --- shared ---------------------------------------------------------------------------
 
@@ -393,10 +400,12 @@ class Answering:
             return None
         self._counts["refused_" + booked.reason] += 1
         if booked.earliest_s is None:
-            why = f"It may never be transmitted so ({booked.reason}): {booked.detail}."
+            why = say("It may never be transmitted so ({reason}): {why}.",
+                      reason=booked.reason, why=booked.detail)  # fmt: skip
             return _Unsent(why, never=True)
         when = datetime.fromtimestamp(booked.earliest_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        why = f"Not now ({booked.reason}): {booked.detail}; not before {when} UTC."
+        why = say("Not now ({reason}): {why}; not before {moment} UTC.",
+                  reason=booked.reason, why=booked.detail, moment=when)  # fmt: skip
         return _Unsent(why, earliest_s=booked.earliest_s)
 
     def _rest(self, command: Downlink, unsent: _Unsent) -> None:
@@ -410,7 +419,8 @@ class Answering:
         taken.transmissions.append(transmission)
         if command is not None:
             window = transmission.tries[0].window
-            said = f"Radio {transmission.radio} has it, for the device's window {window}."
+            said = say("Radio {radio} has it, for the device's window {window}.",
+                       radio=transmission.radio, window=window)  # fmt: skip
             taken.steps += self._commands.queued(command.id, now_s, said)
 
 

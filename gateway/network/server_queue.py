@@ -11,15 +11,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from gateway.control import DownlinkTracker
-from gateway.errors import LinkError, LinkRefused
+from gateway.errors import LinkDenied, LinkError, LinkRefused
+from gateway.speech import phrase, say
 from gateway.types import DevEui, Downlink, DownlinkState, QueueItem
 
-HAS_IT = "The network server has it in its queue."
-TAKEN_BACK = "Taken back from the network server's queue: a close was given."
-SENT_ANEW = "It stood in the queue behind an open that was taken back: it is queued anew."
-
-
-UNANSWERED = (
+HAS_IT = phrase("The network server has it in its queue.")
+TAKEN_BACK = phrase("Taken back from the network server's queue: a close was given.")
+SENT_ANEW = phrase("It stood in the queue behind an open that was taken back: it is queued anew.")
+UNANSWERED = phrase(
     "The network server did not answer, and it is not in its queue: whether it was transmitted is "
     "not known, and it is not sent again."
 )
@@ -61,13 +60,15 @@ class ServerQueue:
             if downlink.effect in {"open", "start"}:  # it may have gone out already: once only
                 self._unsure.discard(downlink.id)
                 self._tracker.amend(replace(downlink, handed_s=self._now_s()))
-                return self._tracker.failed(downlink.id, self._now_s(), UNANSWERED)
+                return self._tracker.failed(downlink.id, self._now_s(), say(UNANSWERED))
         before = self._waiting_opens(downlink)
         try:
             queue_id = await self._api.enqueue(downlink, flush=bool(before))
         except LinkRefused as refusal:
-            said = f"The network server refuses it: {refusal}"
+            said = say("The network server refuses it: {why}", why=refusal)
             return self._tracker.failed(downlink.id, self._now_s(), said)
+        except LinkDenied:
+            raise  # it was certainly not queued
         except LinkError:
             self._unsure.add(downlink.id)  # it may have been queued all the same
             raise
@@ -76,7 +77,7 @@ class ServerQueue:
 
     def _has_it(self, downlink: Downlink, queue_id: str) -> list[Downlink]:
         self._unsure.discard(downlink.id)
-        return self._tracker.named(downlink.id, queue_id, self._now_s(), HAS_IT)
+        return self._tracker.named(downlink.id, queue_id, self._now_s(), say(HAS_IT))
 
     async def _find(self, downlink: Downlink) -> str:
         """Return the server's id of a command that an unanswered call has queued, "" if none."""
@@ -105,9 +106,9 @@ class ServerQueue:
                 continue
             if one.effect in {"open", "start"}:
                 self._tracker.amend(replace(one, handed_s=None))
-                steps += self._tracker.supersede(one.id, now_s, TAKEN_BACK)
+                steps += self._tracker.supersede(one.id, now_s, say(TAKEN_BACK))
             else:
-                steps += self._tracker.returned(one.id, now_s, SENT_ANEW)
+                steps += self._tracker.returned(one.id, now_s, say(SENT_ANEW))
         return steps
 
     def _queued(self, dev_eui: DevEui) -> Sequence[Downlink]:

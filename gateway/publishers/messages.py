@@ -7,6 +7,7 @@ others show the present state: they are retained, and made again at every connec
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from gateway.publishers import alert_payloads, payloads
 from gateway.publishers.topics import Topics
@@ -133,8 +134,13 @@ def digest(topics: Topics, kept: Mapping[str, Json]) -> Message:
 
 
 def command(topics: Topics, downlink: Downlink) -> list[Message]:
-    """Tell how far a command has come; a final state is told once, then the topic is cleared."""
+    """Tell how far a command has come; a final state is told once, then the topic is cleared.
+
+    Nothing is told where a request named a device by what is no topic: its answer says all.
+    """
     topic = topics.command(downlink.dev_eui, downlink.id)
+    if not is_topic(topic):
+        return []
     payload = dumps(payloads.command(downlink))
     if downlink.state in OPEN_STATES:
         return [Message(topic, payload, retain=True, durable=True)]
@@ -174,7 +180,7 @@ def response(
     properties = {name: asked[name] for name in (CORRELATION_DATA,) if name in asked}
     wanted = {topics.response(verb)}
     elsewhere = asked.get(RESPONSE_TOPIC, "")
-    if elsewhere and not set(elsewhere) & {"#", "+", "\0"}:
+    if elsewhere and is_topic(elsewhere):
         wanted.add(elsewhere)
     body = dumps(payload)
     return [Message(topic, body, properties=properties) for topic in sorted(wanted)]
@@ -182,3 +188,10 @@ def response(
 
 def _retained(topic: str, payload: Mapping[str, Json]) -> Message:
     return Message(topic, dumps(payload), retain=True)
+
+
+def is_topic(text: str) -> bool:
+    """Tell whether a broker takes a message on this topic: no wildcard, no NUL, and UTF-8."""
+    with suppress(UnicodeEncodeError):
+        return not set(text.encode()) & set(b"#+\0")
+    return False

@@ -37,8 +37,13 @@ Path = tuple[str, ...]
 
 
 def dumps(value: Json) -> bytes:
-    """Write compact UTF-8 JSON; a NaN or infinity in it is a bug and raises ValueError."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """Write compact UTF-8 JSON; a NaN or infinity in it is a bug and raises ValueError.
+
+    Half a surrogate pair, which a stranger's JSON may hold and UTF-8 may not, becomes a `?`.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
 
 
 def rfc3339(time_s: float) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brokers import Mosquitto
@@ -123,6 +125,10 @@ def test_a_program_that_is_none_is_told_with_those_there_are(config: Path) -> No
         automation.simulate(config, days=1, names=["meadow"], weather=None, as_json=True)
 
 
+def mine(answer: object, transaction: object) -> bool:
+    return isinstance(answer, dict) and answer["transaction"] == transaction
+
+
 @pytest.fixture
 def farm(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Path]:
     daemon = Daemon(tmp_path / "gateway", mosquitto, DEVICES + PROGRAM)
@@ -172,3 +178,37 @@ def test_a_group_is_commanded_and_followed(farm: Path, capsys: pytest.CaptureFix
     assert status == 1
     assert "failed  2 refused" in said
     assert f"{VALVE}: limit: 2000 s are too long" in said
+
+
+@pytest.mark.network
+@pytest.mark.mosquitto
+@pytest.mark.timeout(120)
+def test_what_programs_would_do_is_asked_over_mqtt_and_nothing_is_sent(
+    farm: Path, mosquitto: Mosquitto
+) -> None:
+    assert farm.exists()
+    answers = "lora-gateway/bridge/response/program/simulate"
+    client = Client(mosquitto, answers, "application/+/device/+/command/down")
+
+    def ask(**body: object) -> dict[str, Any]:
+        body = {**body, "transaction": str(uuid.uuid4())}
+        client.publish("lora-gateway/bridge/request/program/simulate", json.dumps(body).encode())
+        told = client.wait_for(answers, lambda one: mine(one, body["transaction"]), 15)
+        assert isinstance(told, dict)
+        return told
+
+    told = ask(days=2, name="orchard")
+    assert told["status"] == "ok"
+    events = [(one["device"], one["what"]) for one in told["data"]["events"]]
+    assert events[:4] == [
+        ("North", "open"),
+        ("North", "close"),
+        ("South", "refused"),
+        ("", "partial"),
+    ]
+    for name in ("meadow", 7, ["orchard"], {"name": "orchard"}):
+        assert ask(name=name)["error"].startswith("unknown_program: ")
+    for days in (0, -1, 1e9, "7", True, None):
+        assert ask(days=days)["error"].startswith("malformed: `days` is a number")
+    assert client.heard.empty(), "the server was told something"
+    client.close()

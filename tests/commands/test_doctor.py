@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from brokers import Mosquitto, free_port
 from chirpstack_events import eui, up
+from fake_chirpstack import ADMIN, Device, Server, serving
 from gateways import NOW_S, bench, settings
 from pty_boards import answers_of, plugged_in
 
@@ -43,6 +45,59 @@ def test_where_all_is_well_every_finding_is_good(
         "machine", "disk", "database", "model pack", "ChirpStack's broker", "our broker",
     ]  # fmt: skip
     assert "will be made at the first start" in found["database"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("token", "tenant", "device", "words"),
+    [
+        ("farms-key", "farm", eui(3), "answers and shows 2 devices"),
+        (ADMIN, "", eui(3), "answers and shows 3 devices"),
+        ("wrong-key", "farm", eui(3), "does not accept our token: it is wrong, expired or"),
+        ("farms-key", "", eui(3), "set `tenant_id` to yours, or check the token"),
+        ("farms-key", "other", eui(3), "the key may not see this; make one in ChirpStack"),
+        ("farms-key", "no-uuid", eui(3), "is it an id of this server?"),
+        ("farms-key", "farm", eui(5), f"but not {eui(5)}, which the settings command"),
+        ("empty-key", "empty", eui(3), "shows no device to our key. Is `tenant_id`"),
+    ],
+)
+async def test_the_servers_api_is_tried_and_what_is_wrong_is_told_with_its_remedy(
+    tmp_path: Path, token: str, tenant: str, device: str, words: str
+) -> None:
+    server = Server()
+    tenants = {name: server.add_tenant(name, key=f"{name}s-key") for name in ("farm", "other")}
+    tenants["empty"] = server.add_tenant("empty", key="empty-key")
+    for number, name in ((3, "farm"), (4, "farm"), (5, "other")):
+        profile = server.add_profile(tenants[name], "Valve")
+        application = server.add_application(tenants[name])
+        server.devices[eui(number)] = Device(eui(number), application, profile.id)
+    async with serving(server):
+        api = {"server": server.address, "token": token, "tenant_id": tenants.get(tenant, tenant)}
+        commands = {"close": {"f_port": 1, "effect": "close", "hex": "00"}}
+        config = Config.model_validate(
+            {
+                "store": {"path": str(tmp_path / "none.db")},
+                "chirpstack": {"enabled": False, "api": api},
+                "devices": {device: {"commands": commands}},
+            }
+        )
+        (finding,) = await asyncio.to_thread(doctor._sources, config)
+    assert (finding.what, finding.good) == ("ChirpStack's API", words.startswith("answers"))
+    assert words in finding.detail
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    config = Config.model_validate(
+        {
+            "store": {"path": str(tmp_path / "none.db")},
+            "chirpstack": {
+                "enabled": False,
+                "api": {"server": f"127.0.0.1:{free_port()}", "token": "x", "timeout_s": 5.0},
+            },
+        }
+    )
+    (finding,) = doctor._sources(config)
+    assert not finding.good
+    assert "Nothing listens at 127.0.0.1:" in finding.detail
 
 
 async def test_a_database_that_the_gateway_is_using_is_looked_at_from_beside(

@@ -182,3 +182,27 @@ def test_a_wrong_order_is_told_before_it_is_sent(config: Path) -> None:
     for verb, command in (("halt", None), ("confirm", None), ("stop", "x")):
         with pytest.raises(ConfigError):
             order.run(config, verb, command=command, by=None, reason="", wait_s=1, as_json=False)
+
+
+STEP: dict[str, Any] = {"id": "1", "detail": "", "duration_s": None, "held_for": "", "eta": None}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"state": "refused", "detail": "interlock: Give `duration_s`"}, "that is --duration."),
+        ({"state": "refused", "detail": "rate: wait 9 s."}, ""),
+        ({"state": "held", "held_for": "confirmation", "held_until": "12:00"},
+         "Until 12:00 another operator may let it go: lora-gateway order confirm --command 1"),
+        ({"state": "queued"}, "It goes on without this command line; its id is 1."),
+        ({"state": "queued", "eta": "13:00"}, "when the device is expected at 13:00; its id is 1."),
+        ({"state": "acked", "duration_s": 12.0}, "It lasts 12 s, and is ended then without a"),
+        ({"state": "failed", "duration_s": 12.0}, ""),
+        ({"state": "rehearsed", "duration_s": 12.0}, ""),
+        ({"state": "sent"}, ""),
+    ],
+)  # fmt: skip
+def test_what_may_be_done_after_the_last_state_is_said(state: dict[str, Any], said: str) -> None:
+    hint = downlink.hint_of(STEP | state)
+    assert said in hint
+    assert bool(hint) is bool(said)

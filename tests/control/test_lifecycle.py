@@ -214,3 +214,33 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestLife = Life.TestCase
+
+
+def nameless(code: str, **context: str) -> ServerLog:
+    return ServerLog(DEVICE, 15.0, 15.0, "ERROR", code, "said", context)
+
+
+@pytest.mark.parametrize(
+    ("event", "states"),
+    [
+        (nameless("DOWNLINK_PAYLOAD_SIZE", item_size="1", max_payload_size="0"), ["failed"]),
+        (nameless("DOWNLINK_PAYLOAD_SIZE"), ["failed"]),
+        (nameless("DOWNLINK_PAYLOAD_SIZE", item_size="99"), []),
+        (nameless("EXPIRED"), []),
+        (nameless("UPLINK_CODEC"), []),
+        (nameless("DOWNLINK_GATEWAY"), []),
+    ],
+)
+def test_a_server_that_names_no_item_when_it_drops_one_means_the_only_one_it_has(
+    event: ServerLog, states: list[str]
+) -> None:
+    assert [one.state.value for one in tracker().on_event(event)] == states
+
+
+def test_of_two_commands_that_a_log_may_mean_neither_is_taken_to_be_dropped() -> None:
+    made = tracker()
+    other = "2bbcab1d-6ec6-4136-b3f5-d63be1dc08de"
+    made.add(command(other))
+    made.queued(other, 1.0)
+    assert made.on_event(nameless("DOWNLINK_PAYLOAD_SIZE", item_size="1")) == []
+    assert made.on_event(nameless("DOWNLINK_PAYLOAD_SIZE")) == []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from chirpstack_events import eui, up
 from gateways import NOW_S, Bench, settings
+from server_events import txack
 
 from gateway.config import Config
 from gateway.devices import Device
@@ -124,3 +125,49 @@ async def test_a_gateway_speaks_as_its_settings_say_whatever_was_spoken_before()
         outcome = await bench.hear(up(eui(1), 1, NOW_S, {"TempC_SHT": 45.0}), received_s=NOW_S)
         assert outcome.alerts[0].alert.title == "probe-0001: air temperature above 30 °C"
         await bench.store.close()
+
+
+VALVE = {
+    "open": {"f_port": 10, "effect": "open", "hex": "01", "close_with": "close", "max_s": 600},
+    "close": {"f_port": 10, "effect": "close", "hex": "00"},
+    "level": {"f_port": 11, "keys": {"level": {"type": "integer", "min": 0, "max": 9}}},
+}
+WRONG: tuple[tuple[dict[str, object], str], ...] = (
+    ({"command": "open"}, "interlock"),
+    ({"command": "open", "duration_s": 601}, "limit"),
+    ({"command": "opne"}, "unknown_command"),
+    ({"command": "level", "object": {"level": 12}}, "value"),
+    ({"command": "level"}, "value"),
+    ({"hex": "01", "f_port": 10}, "not_in_schema"),
+    ({"command": "close", "time": "2020-01-01T00:00:00Z"}, "stale"),
+    ({"command": "close", "expires_in_s": 1e9}, "expiry"),
+    ({"command": "close", "id": "mine"}, "malformed"),
+    ({"command": "close", "signature": "0"}, "signature"),
+)
+
+
+async def test_a_refusal_has_one_reason_for_programs_and_a_sentence_in_the_sites_language() -> None:
+    for site, is_chinese in (({}, False), (CHINESE, True)):
+        bench = Bench(settings(site=site, devices={eui(1): {"commands": VALVE}}))
+        await bench.hear(up(eui(1), 1, NOW_S, {"x": 1}))
+        for body, reason in WRONG:
+            topic = f"lora-gateway/device/{eui(1)}/set"
+            (answer,) = (await bench.ask(topic, json.dumps(body).encode())).answers
+            found, _, said = answer.detail.partition(": ")
+            assert (answer.state, found) == (DownlinkState.REFUSED, reason)
+            assert any("\u4e00" <= letter <= "\u9fff" for letter in said) is is_chinese, said
+        await bench.store.close()
+
+
+async def test_what_becomes_of_a_command_is_told_in_the_sites_language() -> None:
+    bench = Bench(settings(site=CHINESE, devices={eui(1): {"commands": VALVE}}))
+    await bench.hear(up(eui(1), 1, NOW_S, {"x": 1}))
+    topic, body = f"lora-gateway/device/{eui(1)}/set", {"command": "open", "duration_s": 60}
+    outcome = await bench.ask(topic, json.dumps(body).encode())
+    (given,) = outcome.dispatch
+    bench.assembly.stages.note(bench.assembly.downlinks.queued(given.id, NOW_S))
+    outcome = await bench.hear(txack(eui(1), NOW_S + 1, given.id))
+    assert [one.detail for one in outcome.downlinks if one.id == given.id][-1] == (
+        "已发射；未要求设备确认，因此不会再有更多消息。"
+    )
+    await bench.store.close()

@@ -189,12 +189,12 @@ async def test_a_hostile_or_mistaken_rule_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("verb", "body", "why"),
     [
-        ("explode", {}, "known: list, get"),
+        ("explode", {}, "is none of list, get"),
         ("get", {}, "Give the rule's `name`"),
-        ("get", {"name": "none"}, "No rule 'none'"),
+        ("get", {"name": "none"}, "'none' is no rule"),
         ("add", {"rule": HOT, "name": "hot"}, "not both"),
-        ("add", {"rule": "hot"}, "rule: "),
-        ("test", {"rule": HOT, "days": 1000}, "days: "),
+        ("add", {"rule": "hot"}, "`rule` does not fit"),
+        ("test", {"rule": HOT, "days": 1000}, "`days` does not fit"),
         ("add", {"rule": HOT, "time": "2020-01-01T00:00:00Z"}, "s ago"),
     ],
 )
@@ -235,9 +235,9 @@ async def test_an_operator_writes_rules_and_an_admin_those_that_send(
 
 async def test_an_operator_may_switch_off_what_sends_and_not_on_again() -> None:
     async with bench(farm(operators=OPERATORS, rule=[OPENING])) as gateway:
-        assert "takes admin" in await error(gateway, "enable", name="hot", by="anna")
+        assert "takes `admin`" in await error(gateway, "enable", name="hot", by="anna")
         assert (await data(gateway, "disable", name="hot", by="anna"))["enabled"] is False
-        assert "takes admin" in await error(gateway, "enable", name="hot", by="anna")
+        assert "takes `admin`" in await error(gateway, "enable", name="hot", by="anna")
         assert (await data(gateway, "enable", name="hot", by="boss"))["enabled"] is True
 
 

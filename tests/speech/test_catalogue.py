@@ -140,6 +140,21 @@ def test_an_f_string_is_never_said() -> None:
     assert wrong == []
 
 
+def test_every_refusal_of_a_command_is_said() -> None:
+    """Its reason is a constant for programs; what people read is never a literal or an f-string."""
+    unsaid = [
+        f"{path}:{call.lineno}"
+        for path, tree in sources()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "CommandRefused"
+        and isinstance(call.args[1], ast.Constant | ast.JoinedStr | ast.BinOp)
+    ]
+
+    assert unsaid == []
+
+
 def test_a_sentence_is_said_in_the_language_of_the_block_alone() -> None:
     with speaking("zh_CN"):
         chinese = say("{channel} is higher than expected", channel=say("soil moisture"))

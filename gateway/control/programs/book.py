@@ -14,18 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.config import Config, OperatorConfig, ProgramConditionConfig, ProgramConfig, PumpConfig
+from gateway.config import Config, OperatorConfig, ProgramConditionConfig
 from gateway.control.authority import PROGRAM, Authority
-from gateway.control.programs.amounts import Amount, amount
 from gateway.control.programs.calendar import Calendar, Occurrence, Sunrise
-from gateway.control.programs.runs import Last, Leg, LegState, Memory, Run, Stage
-from gateway.control.programs.weather import Fact, Found, Weather, any_holds, look
+from gateway.control.programs.plans import Planner
+from gateway.control.programs.program import Program, view_of
+from gateway.control.programs.runs import Last, Memory, Run
+from gateway.control.programs.weather import Found, Weather, any_holds, look
 from gateway.control.programs.work import Turn
 from gateway.control.safety import Safety
 from gateway.control.schema import Catalogue
 from gateway.errors import CommandRefused
 from gateway.speech import say
-from gateway.types import DevEui, Downlink, Json, LegView, ProgramView
+from gateway.types import DevEui, Downlink, Json, ProgramView
 
 KEPT = "program:"
 """How the names begin under which programs are kept."""
@@ -33,9 +34,6 @@ KEPT = "program:"
 DAY_S = 86400.0
 TRUST_S = 3600.0
 """A clock that is more than a day behind what was settled is believed after it ran for so long."""
-
-STALE_S = 2 * DAY_S
-"""Soil water is told once a day; what is older than two days says nothing of today."""
 
 LOOK_S = 60.0
 """How often conditions that start a program are looked at."""
@@ -46,26 +44,6 @@ does."""
 
 GiveFor = Callable[[str, DevEui, Mapping[str, Json]], Downlink]
 """As `Give`, for the program of this name."""
-
-
-@dataclass(slots=True)
-class Program:
-    """One program at work. `looked` is what its start's conditions last showed."""
-
-    name: str
-    config: ProgramConfig
-    calendar: Calendar
-    memory: Memory
-    cursor_s: float = 0.0
-    behind_s: float | None = None
-    looked_s: float = 0.0
-    looked: str = ""
-
-    @property
-    def enabled(self) -> bool:
-        """Whether it may start."""
-        wished = self.memory.enabled
-        return self.config.enabled if wished is None else wished
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +70,7 @@ class Programs:
         self._catalogue = catalogue
         self._safety = safety
         self._weather = weather
+        self._planner = Planner(config, catalogue, weather)
         self._sunrise = sunrise
         self._programs: dict[str, Program] = {}
         self._fresh: set[str] = set()
@@ -167,8 +146,8 @@ class Programs:
         if run.current is not None:
             program.memory = replace(program.memory, run=run)
             return
-        outcome, why = _outcome(run)
-        last = Last(run.key, run.started_s, now_s, outcome, why, _parts(run))
+        outcome, why = run.outcome()
+        last = Last(run.key, run.started_s, now_s, outcome, why, run.parts())
         program.memory = replace(program.memory, run=None, last=last)
 
     def _settle(self, program: Program, now_s: float) -> None:
@@ -234,7 +213,7 @@ class Programs:
         if said := self._hindrance(program, key, now_s):
             self._leave_out(program, key, now_s, "skipped", said)
             return
-        stages, amounts = self._stages(program.config, now_s)
+        stages, amounts = self._planner.stages(program.config, now_s)
         if all(one.duration_s <= 0 for one in amounts):
             said = " ".join(dict.fromkeys(one.said for one in amounts))
             self._leave_out(program, key, now_s, "skipped", said)
@@ -262,54 +241,6 @@ class Programs:
         memory = program.memory
         skip = "" if memory.skip == key else memory.skip
         return replace(memory, keys=(*memory.keys, key)[-KEYS:], skip=skip)
-
-    # --- making a run -----------------------------------------------------------------------
-
-    def _stages(
-        self, config: ProgramConfig, now_s: float, minutes: float | None = None
-    ) -> tuple[tuple[Stage, ...], list[Amount]]:
-        legs, amounts = [], []
-        for valve in config.valve:
-            dev_eui = DevEui(self._config.eui_of(valve.device))
-            spec = self._catalogue.of(dev_eui).get(valve.open)
-            wanted = (
-                amount(config, valve, spec, lambda: self._deficit(config, now_s))
-                if minutes is None
-                else Amount(60.0 * minutes, say("{minutes} min.", minutes=f"{minutes:g}"))
-            )
-            end = valve.close or self._end_of(dev_eui, valve.open)
-            leg = Leg(dev_eui, valve.open, end, duration_s=wanted.duration_s, litres=wanted.litres,
-                      detail=wanted.said)  # fmt: skip
-            if wanted.duration_s <= 0:
-                leg = replace(leg, state=LegState.SKIPPED)
-            legs.append(leg)
-            amounts.append(wanted)
-        rows = [tuple(legs)] if config.together else [(leg,) for leg in legs]
-        return tuple(Stage(row, self._pump(config.pump)) for row in rows), amounts
-
-    def _deficit(self, config: ProgramConfig, now_s: float) -> Fact | None:
-        dev_eui = DevEui(self._config.eui_of(config.deficit_device))
-        fact = self._weather.fact(dev_eui, config.deficit_channel, "newest", 0.0, now_s)
-        return fact if fact is not None and now_s - fact.time_s <= STALE_S else None
-
-    def _pump(self, pump: PumpConfig | None) -> Leg | None:
-        if pump is None:
-            return None
-        dev_eui = DevEui(self._config.eui_of(pump.device))
-        return Leg(dev_eui, pump.start, pump.stop or self._end_of(dev_eui, pump.start))
-
-    def _end_of(self, dev_eui: DevEui, begin: str) -> str:
-        """Return the command that ends another, "" where the settings name none."""
-        commands = self._catalogue.of(dev_eui)
-        spec = commands.get(begin)
-        if spec is not None and spec.close_with:
-            return spec.close_with
-        free = [
-            name
-            for name, one in commands.items()
-            if one.ends and not any(key.required for key in one.keys.values())
-        ]
-        return free[0] if free else ""
 
     def take_id(self, name: str, mark: str) -> None:
         """Note an order by its id: a signed one is good once, though its time is good for minutes.
@@ -345,7 +276,7 @@ class Programs:
             raise CommandRefused("busy", say("{name} is running already.", name=name))
         if self._safety.stop is not None:
             raise CommandRefused("emergency_stop", say("An emergency stop stands."))
-        stages, amounts = self._stages(program.config, now_s, minutes)
+        stages, amounts = self._planner.stages(program.config, now_s, minutes)
         if all(one.duration_s <= 0 for one in amounts):
             raise CommandRefused("nothing", " ".join(dict.fromkeys(one.said for one in amounts)))
         why = say("{by} asked for it.", by=by or say("Somebody"))
@@ -390,28 +321,7 @@ class Programs:
     def view(self, name: str, now_s: float) -> ProgramView:
         """Return a program as it stands."""
         program = self._programs[name]
-        memory = program.memory
-        run, last = memory.run, memory.last
-        following = self._next(program, now_s)
-        state = "idle" if program.enabled else "off"
-        if run is not None:
-            state = "stopping" if run.stopping else "running"
-        return ProgramView(
-            name=name,
-            enabled=program.enabled,
-            state=state,
-            why=(run.stopping or run.why) if run is not None else program.looked,
-            next_s=following.at_s if following is not None and program.enabled else None,
-            skip=following is not None and memory.skip == following.key,
-            run_started_s=run.started_s if run is not None else None,
-            legs=self._shown(_parts(run)) if run is not None else (),
-            last_key=last.key if last is not None else "",
-            last_started_s=last.started_s if last is not None else None,
-            last_ended_s=last.ended_s if last is not None else None,
-            last_outcome=last.outcome if last is not None else "",
-            last_why=last.why if last is not None else "",
-            last_legs=self._shown(last.legs) if last is not None else (),
-        )
+        return view_of(program, self._next(program, now_s), self.name_of)
 
     def idle_until(self, now_s: float) -> float | None:
         """Return until when nothing will happen by itself, None while a run is under way."""
@@ -433,38 +343,7 @@ class Programs:
     def _next(self, program: Program, now_s: float) -> Occurrence | None:
         return program.calendar.next_after(max(now_s, program.memory.settled_s))
 
-    def _shown(self, legs: tuple[Leg, ...]) -> tuple[LegView, ...]:
-        return tuple(
-            LegView(
-                leg.dev_eui, self.name_of(leg.dev_eui), leg.state.value, leg.duration_s,
-                leg.command_id, leg.detail,
-            )
-            for leg in legs
-        )  # fmt: skip
-
     def name_of(self, dev_eui: DevEui) -> str:
         """Return what a device is called in the settings, else its DevEUI."""
         device = self._config.devices.get(dev_eui)
         return device.name if device is not None and device.name else dev_eui
-
-
-def _parts(run: Run) -> tuple[Leg, ...]:
-    return tuple(leg for stage in run.stages for leg in stage.parts())
-
-
-def _brought_water(stage: Stage) -> bool:
-    pumped = stage.pump is None or stage.pump.state is LegState.DONE
-    return pumped and any(leg.state is LegState.DONE for leg in stage.legs)
-
-
-def _outcome(run: Run) -> tuple[str, str]:
-    """Return how a run ended, and why it is not `done`."""
-    parts = _parts(run)
-    wrong = [leg.detail for leg in parts if leg.state in {LegState.FAILED, LegState.REFUSED}]
-    done = any(_brought_water(stage) for stage in run.stages)
-    why = " ".join(dict.fromkeys(wrong)) or run.why
-    if run.stopping:
-        return "stopped", run.stopping
-    if wrong:
-        return ("partial" if done else "failed"), why
-    return ("done" if done else "skipped"), why

@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.control.authority import Authority
-from gateway.control.desk import Carried
-from gateway.control.orders import Order, read_order
+from gateway.control.orders import Carried, Order, read_order
 from gateway.control.programs.book import KEPT, Programs
 from gateway.errors import CommandRefused
+from gateway.speech import say
 from gateway.types import Json
 
 PROGRAM_VERBS = frozenset(f"program/{one}" for one in ("enable", "disable", "run", "skip", "stop"))
@@ -39,9 +39,10 @@ def carry_out(
     """
     order = read_order(body, now_s, ProgramOrder)
     if order.name not in programs:
-        known = ", ".join(sorted(programs)) or "none"
-        raise CommandRefused("unknown_program", f"{order.name[:32]!r} is no program; there are: "
-                             f"{known}.")  # fmt: skip
+        known = ", ".join(sorted(programs)) or say("none")
+        said = say("{name} is no program; there are: {known}.",
+                   name=repr(order.name[:32]), known=known)  # fmt: skip
+        raise CommandRefused("unknown_program", said)
     signed = False
     if verb != "program/stop":
         claimed = {key: body[key] for key in body if key != "transaction"} | {"order": verb}

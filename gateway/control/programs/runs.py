@@ -33,6 +33,7 @@ class LegState(StrEnum):
 
 
 OVER = frozenset({LegState.DONE, LegState.FAILED, LegState.REFUSED, LegState.SKIPPED})
+_WRONG = frozenset({LegState.FAILED, LegState.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,26 @@ class Run:
     def legs(self) -> tuple[Leg, ...]:
         """Return all valves' legs."""
         return tuple(leg for stage in self.stages for leg in stage.legs)
+
+    def parts(self) -> tuple[Leg, ...]:
+        """Return the legs of all valves, each stage's pump after them."""
+        return tuple(leg for stage in self.stages for leg in stage.parts())
+
+    def outcome(self) -> tuple[str, str]:
+        """Return how a run that is over ended, and why it is not `done`."""
+        wrong = [one.detail for one in self.parts() if one.state in _WRONG]
+        done = any(_brought_water(stage) for stage in self.stages)
+        why = " ".join(dict.fromkeys(wrong)) or self.why
+        if self.stopping:
+            return "stopped", self.stopping
+        if wrong:
+            return ("partial" if done else "failed"), why
+        return ("done" if done else "skipped"), why
+
+
+def _brought_water(stage: Stage) -> bool:
+    pumped = stage.pump is None or stage.pump.state is LegState.DONE
+    return pumped and any(leg.state is LegState.DONE for leg in stage.legs)
 
 
 @dataclass(frozen=True, slots=True)
