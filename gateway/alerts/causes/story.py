@@ -16,6 +16,7 @@ from gateway.alerts.causes.likeness import (
     SPIKE,
     UNSAID,
     UP,
+    WEATHER_RULES,
     Way,
     is_natural,
     is_outside,
@@ -221,7 +222,7 @@ def _likewise(head: Alert, group: Group, members: Sequence[Alert]) -> str:
     """Return the title of the one that is told, with how many others are found by its rule."""
     alike = {one.dev_eui for one in members if one.rule == head.rule} | set(group.waiting)
     more = len(alike - {head.dev_eui})
-    if not more:
+    if not more or head.rule in WEATHER_RULES:
         return head.title
     if more == 1:
         return say("{title}; one more device likewise", title=head.title)
