@@ -15,6 +15,7 @@ from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
 from gateway.alerts.families import Family, family_of
 from gateway.alerts.rules.usual import Usual
+from gateway.alerts.rules.weekdays import Weekdays
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.words import titled
 from gateway.types import (
@@ -89,6 +90,7 @@ class ModelRule:
         water: WaterLedger,
         model_name: str,
         find_like: FindLike = lambda _dev_eui, _reason, _first_s: None,
+        weekdays: Weekdays | None = None,
     ) -> None:
         self._book = book
         self._water = water
@@ -96,6 +98,7 @@ class ModelRule:
         self._find_like = find_like
         self._episodes: dict[DevEui, list[_Episode]] = {}
         self._usual = Usual()
+        self._weekdays = weekdays
 
     def consider(
         self,
@@ -115,6 +118,8 @@ class ModelRule:
             verdict = _lasting(self._usual.completed(given), episode)
             if verdict.status is Status.ANOMALOUS and not self._explained(verdict):
                 if episode is None:
+                    if self._weekdays is not None and self._weekdays.explain(verdict):
+                        continue
                     fresh.setdefault(group_of(verdict.channel), []).append(verdict)
                     continue
                 self._take(episode, verdict, units, spiked=given.pattern == SPIKE)
