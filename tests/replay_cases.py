@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid5
 
@@ -125,8 +125,8 @@ class Case:
                 session, wrong_s = row.pop("session", ""), row.pop("clock_min", "") or "0"
                 counts[name] = counts[name] + 1 if session == sessions[name] else 0
                 sessions[name] = session
-                stamped_s = time_s + float(wrong_s) * 60.0
-                topic, payload = self._event(name, session, counts[name], stamped_s, row)
+                topic, payload = self._event(name, session, counts[name], time_s, row)
+                payload = _stamped(payload, time_s + float(wrong_s) * 60.0)
                 yield Delivery(
                     source="chirpstack", topic=topic, payload=payload,
                     received_s=time_s + DECODED_S, qos=1,
@@ -176,6 +176,14 @@ class Case:
             for one in fitting[: wanted.at_most]:
                 left.remove(one)
         return found + [f"not expected: {one}" for one in left if one.loud_hour is not None]
+
+
+def _stamped(payload: bytes, time_s: float) -> bytes:
+    """Return an event as a radio gateway whose clock shows `time_s` makes the server write it."""
+    event = json.loads(payload)
+    stamp = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="microseconds")
+    event["time"] = event["rxInfo"][0]["gwTime"] = stamp
+    return json.dumps(event).encode()
 
 
 def cases() -> list[Case]:

@@ -28,7 +28,6 @@ from gateway.alerts.rules.silence import SilenceRule
 from gateway.alerts.rules.thresholds import PHYSICAL, ThresholdRule, limits_of
 from gateway.alerts.rules.undecoded import RULE as CODEC_RULE
 from gateway.alerts.rules.undecoded import CodecRule
-from gateway.alerts.rules.weekdays import Weekdays
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.written import RULE_PREFIX, Place, WrittenRules
 from gateway.alerts.written.calendar import zone_of
@@ -83,7 +82,7 @@ class AlertEngine:
         limits = (*limits_of(config.alerts.threshold), *built_in)
         self._thresholds = ThresholdRule(self._book, limits, adjusted.step)
         self._model = ModelRule(self._book, self._water, model_name, find_like or (lambda *_: None),
-                                Weekdays(days))  # fmt: skip
+                                days)  # fmt: skip
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._at_once = AtOnce(self._book, self._water, config.alerts.battery)
         self._causes = Causes(config)

@@ -22,6 +22,7 @@ from gateway.alerts.causes.likeness import (
     is_outside,
     is_shared,
     theme_of,
+    way_of,
     ways_of,
 )
 from gateway.alerts.causes.neighbours import Neighbours
@@ -150,12 +151,23 @@ def _of_one(group: Group, neighbours: Neighbours, now_s: float) -> Alert:
     voice = headline(voices, group.alert.dev_eui)
     if (ABOUT_DEVICE, str(voice.dev_eui)) in group.ways and len(voices) > 1:
         return _of_device(voice, voices)
-    found = hear(voice, neighbours, now_s)
+    found = _heard(group, voice, neighbours, now_s)
     evidence = tuple(dict.fromkeys((*voice.evidence, *found.evidence)))
     weather = voice.kind == SPIKE and found.cause == "environment"
     if not weather and (not found.cause or voice.cause != UNKNOWN):
         return replace(voice, evidence=evidence)
     return replace(voice, cause=found.cause, advice=_advice(found), evidence=evidence)
+
+
+def _heard(group: Group, voice: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
+    """Ask the neighbours; a sensor that left them does not come right by turning as they all do."""
+    found = hear(voice, neighbours, now_s)
+    way = way_of(voice.reason[0]) if voice.reason else None
+    if group.heard is not None and group.heard[1].cause == "sensor" and group.heard[0] != way:
+        return group.heard[1]
+    if way is not None and found.cause:
+        group.heard = way, found
+    return found
 
 
 def _advice(found: Testimony) -> str:

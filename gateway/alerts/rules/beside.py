@@ -5,6 +5,7 @@ sun and shade at one place cancel. Days before the last three say what that diff
 A channel has left its neighbours when
 
 - the newest day is off by `ROOMS` of its quantity and by six standard deviations of the days before,
+  and by more than any of these days,
 - it has gone the same way for two days, or the day before was off by half as much already,
 - and three of four neighbours, each asked alone, say so: then it is not one of them that left.
 
@@ -35,9 +36,10 @@ ROOMS = {
     "surface.temperature": 3.0,
     "air.relativeHumidity": 10.0,
     "air.pressure": 4.0,
+    "air.co2": 160.0,
 }
 """How far a day's mean may be off: four times what such sensors are usually sold as accurate to
-(0.5 °C, 2.5 %, 1 hPa)."""
+(0.5 °C, 2.5 %, 1 hPa, 40 ppm)."""
 
 _EVERY_H = 6
 _NEWEST_DAYS = 3
@@ -45,6 +47,7 @@ _FEWEST_DAYS = 4
 _FEWEST = 2
 _SIGMAS = 6.0
 _MAD = 1.4826
+_FURTHER = 0.25
 _LIKEWISE = 0.5
 _AGREE = 0.75
 _BEFORE = 0.5
@@ -86,7 +89,9 @@ def departure(one: Floats, others: Floats, floor: float) -> Departure | None:
     sigma = _MAD * float(np.median(np.abs(known - usual)))
     room, off = max(floor, _SIGMAS * sigma), float(days[-1]) - usual
     middle = float(np.nanmean(one[-DAY:])) - off
-    gone = abs(off) >= room and _lasts(days - usual, off, floor) and _agreed(apart, off)
+    furthest = float(np.abs(known - usual).max())
+    far = abs(off) >= max(room, furthest + _FURTHER * floor)
+    gone = far and _lasts(days - usual, off, floor) and _agreed(apart, off)
     return Departure(
         middle + off, (middle - room, middle, middle + room), off, _since(beside - usual, off),
         len(others), gone,

@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
+from gateway.alerts.causes.likeness import FAULTS
 from gateway.alerts.families import Family, family_of
+from gateway.alerts.rules.fortnight import Fortnight
+from gateway.alerts.rules.thaw import Thaw
 from gateway.alerts.rules.usual import Usual
 from gateway.alerts.rules.weekdays import Weekdays
 from gateway.alerts.water import WaterLedger
@@ -90,7 +93,7 @@ class ModelRule:
         water: WaterLedger,
         model_name: str,
         find_like: FindLike = lambda _dev_eui, _reason, _first_s: None,
-        weekdays: Weekdays | None = None,
+        days: Fortnight | None = None,
     ) -> None:
         self._book = book
         self._water = water
@@ -98,7 +101,8 @@ class ModelRule:
         self._find_like = find_like
         self._episodes: dict[DevEui, list[_Episode]] = {}
         self._usual = Usual()
-        self._weekdays = weekdays
+        days = days or Fortnight()
+        self._weekdays, self._thaw = Weekdays(days), Thaw(days)
 
     def consider(
         self,
@@ -118,7 +122,7 @@ class ModelRule:
             verdict = _lasting(self._usual.completed(given), episode)
             if verdict.status is Status.ANOMALOUS and not self._explained(verdict):
                 if episode is None:
-                    if self._weekdays is not None and self._weekdays.explain(verdict):
+                    if self._weekdays.explains(verdict):
                         continue
                     fresh.setdefault(group_of(verdict.channel), []).append(verdict)
                     continue
@@ -168,11 +172,16 @@ class ModelRule:
         return next((e for e in episodes if verdict.channel in e.tracks), None)
 
     def _explained(self, verdict: Verdict) -> bool:
+        up = direction(verdict.pattern, verdict.observed, verdict.expected)
+        dev_eui, time_s = verdict.dev_eui, verdict.time_s
+        if up and verdict.pattern not in FAULTS:
+            if self._thaw.warms(dev_eui, verdict.channel, verdict.observed, time_s):
+                return True
+            if family_of(verdict.channel) is Family.MOISTURE and self._thaw.wets(dev_eui, time_s):
+                return True
         return self._water.explains(
-            verdict.dev_eui, verdict.channel, verdict.pattern,
-            up=direction(verdict.pattern, verdict.observed, verdict.expected),
-            time_s=verdict.time_s,
-        )  # fmt: skip
+            dev_eui, verdict.channel, verdict.pattern, up=up, time_s=time_s
+        )
 
     def _track(self, verdict: Verdict, units: Mapping[Channel, str]) -> _Track:
         diagnosis = diagnose(

@@ -34,7 +34,8 @@ _FEWEST_H = 3 * DAY
 _REST_SHARE = 0.4
 _REST_WIDTH = 0.25
 _STILL = 0.12
-_ROOM = 0.1
+_ROOM = 0.15
+_BEYOND = 0.25
 _TOLERANCE = 0.15
 _SEEN = 2
 _KINDS = frozenset({"level", "drift", "rise", "fall", ""})
@@ -42,11 +43,25 @@ _KINDS = frozenset({"level", "drift", "rise", "fall", ""})
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """A channel's rest: from `low` to `high`; `span` is from its quietest to its busiest hours."""
+    """A channel's rest: from `low` to `high`; `least` and `most` are its quietest and busiest hours.
+
+    `span` is from one to the other.
+    """
 
     low: float
     high: float
-    span: float
+    least: float
+    most: float
+
+    @property
+    def span(self) -> float:
+        """How far busy hours are from rest."""
+        return self.most - self.least
+
+    def has_been(self, value: float) -> bool:
+        """Say whether a value is within what the channel ever was."""
+        room = _BEYOND * self.span
+        return self.least - room <= value <= self.most + room
 
     def rests(self, value: float) -> bool:
         """Say whether a value lies at the rest level."""
@@ -68,8 +83,7 @@ def rhythm_of(hours: Floats) -> Rhythm | None:
         first, third = np.quantile(resting, (0.25, 0.75)).tolist() if resting.size else (0.0, span)
         busy = 1.0 - at_rest.mean()
         if at_rest.mean() >= _REST_SHARE and third - first <= _STILL * span and busy > 1 / DAY:
-            least, most = np.quantile(resting, (0.02, 0.98)).tolist()
-            return Rhythm(least, most, span)
+            return Rhythm(*np.quantile(resting, (0.02, 0.98)).tolist(), low, high)
     return None
 
 
@@ -79,20 +93,18 @@ def is_another_day(hours: Floats, value: float) -> bool:
     if rhythm is None:
         return False
     newest = hours[-_LASTS_H:]
-    newest = np.append(newest[np.isfinite(newest)], value)
-    if newest.size <= _LASTS_H // 2:
+    newest = newest[np.isfinite(newest)]
+    if newest.size <= _LASTS_H // 2 or not rhythm.has_been(value):
         return False
     resting = all(rhythm.rests(float(one)) for one in newest)
-    if not resting and not _was_before(hours, value, rhythm):
-        return False
-    return _may_be_so(hours, value, rhythm)
+    return (resting or _was_before(hours, rhythm)) and _may_be_so(hours, rhythm)
 
 
-def _was_before(hours: Floats, value: float, rhythm: Rhythm) -> bool:
+def _was_before(hours: Floats, rhythm: Rhythm) -> bool:
     """Say whether each of the last hours is within what the same hours of days before were."""
     room = _TOLERANCE * rhythm.span
     for back in range(_LASTS_H):
-        now = value if back == 0 else float(hours[-1 - back])
+        now = float(hours[-1 - back])
         past = _same_hours(hours, back, DAY)
         if np.isfinite(now) and not (
             past.size and past.min() - room <= now <= past.max() + room
@@ -101,9 +113,9 @@ def _was_before(hours: Floats, value: float, rhythm: Rhythm) -> bool:
     return True
 
 
-def _may_be_so(hours: Floats, value: float, rhythm: Rhythm) -> bool:
+def _may_be_so(hours: Floats, rhythm: Rhythm) -> bool:
     """Say whether this weekday was like this at this hour before, or may be for all we know."""
-    room = _TOLERANCE * rhythm.span
+    room, value = _TOLERANCE * rhythm.span, float(hours[np.isfinite(hours)][-1])
     days = [_around(hours, back * DAY) for back in range(1, 2 * DAYS + 1)]
     alike = [bool(day.size) and day.min() - room <= value <= day.max() + room for day in days]
     if alike[DAYS - 1] or alike[2 * DAYS - 1]:
@@ -131,7 +143,7 @@ class Weekdays:
     def __init__(self, days: Fortnight) -> None:
         self._days = days
 
-    def explain(self, verdict: Verdict) -> bool:
+    def explains(self, verdict: Verdict) -> bool:
         """Say whether an unusual verdict is of a day of another kind."""
         if (verdict.pattern or "") not in _KINDS:
             return False

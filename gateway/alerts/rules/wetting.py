@@ -26,6 +26,7 @@ from gateway.alerts.causes.neighbours import Neighbours
 from gateway.alerts.diagnosis import diagnose
 from gateway.alerts.families import Family, family_of
 from gateway.alerts.rules.fortnight import DAY, HOUR_S, Floats, Fortnight
+from gateway.alerts.rules.thaw import Thaw
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.words import titled
 from gateway.speech import difference, duration, say
@@ -40,12 +41,9 @@ _FEWEST_H = 3 * DAY
 _OFTEN = 0.6
 _LIKEWISE, _LIKEWISE_PERCENT = 0.25, 1.0
 _DRY = 2
-_FROZEN_C, _FROST_C = 1.0, 0.0
-_THAWS_H = 3 * DAY
 _DRAINED = 0.25
 _LASTS_S = 72 * HOUR_S
 _PERCENT = "%"
-_SOIL, _AIR = Channel("soil.temperature"), Channel("air.temperature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +96,7 @@ class WettingRule:
         self._days = days
         self._water = water
         self._neighbours = neighbours
+        self._thaw = Thaw(days)
         self._watched: dict[tuple[DevEui, Channel], _Watch] = {}
 
     def consider(self, device: DeviceInfo, readings: Sequence[Reading]) -> list[AlertEvent]:
@@ -151,7 +150,7 @@ class WettingRule:
         explained = self._water.explains(
             device.dev_eui, reading.channel, "rise", up=True, time_s=reading.time_s
         )
-        if explained or self._thaws(device.dev_eui, reading):
+        if explained or self._thaw.wets(device.dev_eui, reading.time_s):
             return []
         likewise, dry = self._others(device.dev_eui, reading, found)
         if likewise or (dry < _DRY and not self._water.is_told):
@@ -176,14 +175,6 @@ class WettingRule:
             likewise += shares
             dry += not shares
         return likewise, dry
-
-    def _thaws(self, dev_eui: DevEui, reading: Reading) -> bool:
-        hour = int(reading.time_s // HOUR_S)
-        soil = self._days.get(dev_eui, _SOIL)
-        if soil is not None:
-            return _reaches(soil.until(hour, DAY), _FROZEN_C)
-        return any(_reaches(air.until(hour, _THAWS_H), _FROST_C)
-                   for air in self._days.of(_AIR).values())  # fmt: skip
 
     def _begin(
         self, device: DeviceInfo, watch: _Watch, reading: Reading, found: Climb, dry: int
@@ -231,8 +222,3 @@ def is_unusual(found: Climb) -> bool:
     """Say whether a climb is large, steep, and more than what has been before."""
     least = max(LEAST_PERCENT, _LEAST_AN_HOUR * found.hours)
     return found.amount >= least and found.most_before < _OFTEN * found.amount
-
-
-def _reaches(hours: Floats, limit: float) -> bool:
-    known = hours[np.isfinite(hours)]
-    return bool(known.size) and float(known.min()) <= limit
