@@ -168,9 +168,10 @@ class AlertEngine:
         self._link.recall(device.dev_eui, readings)
         self._at_once.recall(device, readings)
         self._causes.note(device, readings)
+        self._by_days.note(self._named(device), readings)
 
     def recall_days(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
-        """Learn from a stored uplink what the last two weeks were like by the hour."""
+        """Learn from an older stored uplink what the last `REMEMBERED_DAYS_S` were like."""
         self._by_days.note(self._named(device), readings)
 
     def decoded(
@@ -227,20 +228,20 @@ class AlertEngine:
                 self._model.restore(alert, now_s)
             elif alert.rule in (SILENCE_RULE, SITE_RULE):
                 self._silence.restore_alert(alert)
-            elif alert.rule in self._thresholds.names and alert.reason:
-                self._thresholds.restore(alert)
+            elif alert.reason and (keeper := self._keeper(alert)) is not None:
+                keeper.restore(alert)
             elif alert.rule == CODEC_RULE and alert.reason:
                 self._codecs.restore(alert)
             elif alert.rule in _LINK_RULES and alert.reason:
                 self._link.restore(alert)
-            elif alert.rule in self._at_once.names and alert.reason:
-                self._at_once.restore(alert)
-            elif alert.rule in self._by_days.names and alert.reason:
-                self._by_days.restore(alert)
             elif alert.rule.startswith(RULE_PREFIX) and self.written.restore(alert):
                 pass
             else:
                 self._orphans.append(alert)
+
+    def _keeper(self, alert: Alert) -> ThresholdRule | AtOnce | ByDays | None:
+        keepers = (self._thresholds, self._at_once, self._by_days)
+        return next((one for one in keepers if alert.rule in one.names), None)
 
     def available(self, dev_eui: DevEui) -> bool:
         """Say whether a device was heard as lately as it should be."""

@@ -30,7 +30,6 @@ def humidity_drifts(s: Scene) -> None:
 
 
 def carried_away(s: Scene) -> None:
-    """A thermometer of the orchard is taken into a shed and forgotten there."""
     for i in range(4):
         climate(s, f"tree-{i + 1}", offset=0.2 * i)
     change(s, "tree-4", "temperature", (7 * DAY + 10 * HOUR, 1e9),
@@ -38,16 +37,13 @@ def carried_away(s: Scene) -> None:
 
 
 def lost_shield(s: Scene) -> None:
-    """The wind takes the radiation shield: in the sun it reads up to 9 degrees too much."""
     for i in range(4):
-        t = climate(s, f"mast-{i + 1}", offset=0.2 * i)
-        del t
+        climate(s, f"mast-{i + 1}", offset=0.2 * i)
     change(s, "mast-1", "temperature", (7 * DAY, 1e9),
            lambda v, m: v + 9.0 * float(s.sun(np.asarray(m % DAY))))  # fmt: skip
 
 
 def baseline_shift(s: Scene) -> None:
-    """A CO2 sensor that calibrates itself takes stale air for fresh: all is 180 ppm too low."""
     for i in range(3):
         t = s.times(15.0)
         work = ((t // DAY) % 7 < 5) & (t % DAY > 8 * HOUR) & (t % DAY < 17 * HOUR)
@@ -58,7 +54,6 @@ def baseline_shift(s: Scene) -> None:
 
 
 def stuck_vent(s: Scene) -> None:
-    """The vents of one of two houses no longer open: by noon it is 14 degrees too hot in it."""
     for i in range(2):
         t = s.times(15.0)
         heat = 18 + 16 * s.sun(t) + 0.3 * (s.air(t) - 16)
@@ -73,7 +68,6 @@ def stuck_vent(s: Scene) -> None:
 
 
 def winter_station(s: Scene) -> None:
-    """A single weather station, and a heated house that knows nothing of it: a cold wave."""
     t = s.times(20.0)
     wave = -13.0 * (1 - np.exp(-np.maximum(0.0, t - 9.5 * DAY) / (9 * HOUR)))
     air = s.air(t) + wave
@@ -86,7 +80,6 @@ def winter_station(s: Scene) -> None:
 
 
 def power_cut(s: Scene) -> None:
-    """The heating of three houses stops in one winter night; it is mended in the morning."""
     cut, mended = 8 * DAY + 20 * HOUR, 9 * DAY + 9 * HOUR
     for i in range(3):
         t = s.times(15.0)
@@ -97,12 +90,13 @@ def power_cut(s: Scene) -> None:
 
 
 def saharan_dust(s: Scene) -> None:
-    """Desert dust: coarse particles over two days, fine ones a little; it rises within hours."""
     for i in range(3):
         t = s.times(20.0)
         fine = np.exp(s.drift(0.25, 6 * HOUR)(t)) * 9
-        dust = 330.0 * np.clip((t - 7 * DAY) / (10 * HOUR), 0, 1) * np.exp(
-            -np.maximum(0.0, t - 8 * DAY) / (1.2 * DAY)
+        dust = (
+            330.0
+            * np.clip((t - 7 * DAY) / (10 * HOUR), 0, 1)
+            * np.exp(-np.maximum(0.0, t - 8 * DAY) / (1.2 * DAY))
         )
         s.say(f"air-{i + 1}", t, pm2_5=fine + 0.28 * dust + s.noise(t, 0.8),
               pm10=1.7 * fine + dust + s.noise(t, 1.5))  # fmt: skip
@@ -121,7 +115,6 @@ def settled(target: Series, share: float) -> Series:
 
 
 def school_weeks(s: Scene) -> None:
-    """Four classes: Wednesday afternoon is free, a holiday falls on the second Thursday."""
     for i in range(2):
         t = s.times(15.0)
         day, minute = (t // DAY).astype(int), t % DAY
@@ -135,7 +128,6 @@ def school_weeks(s: Scene) -> None:
 
 
 def weekday_watering(s: Scene) -> None:
-    """A crew waters by hand on Mondays, Wednesdays and Fridays; nothing tells of it."""
     days = [day for day in range(int(s.days)) if day % 7 in (0, 2, 4)]
     wet = {day * DAY + 7.5 * HOUR: 2.6 + s.rng.normal(0, 0.25) for day in days}
     for name in ("bed-1", "bed-2", "bed-3"):
@@ -143,7 +135,6 @@ def weekday_watering(s: Scene) -> None:
 
 
 def summer_time(s: Scene) -> None:
-    """Heating and lamps go by the clock, which is put forward on the tenth day."""
     t = s.times(15.0)
     local = t + np.where(t > 9 * DAY + 2 * HOUR, HOUR, 0.0)
     lit = (local % DAY > 6 * HOUR) & (local % DAY < 22 * HOUR)
@@ -153,7 +144,6 @@ def summer_time(s: Scene) -> None:
 
 
 def snow_melts(s: Scene) -> None:
-    """The snow melts on a warm day: the soil of three beds gets wet for ten hours."""
     melt = {8 * DAY + 9 * HOUR + 30 * k: 0.55 + 0.05 * (k % 3) for k in range(20)}
     for i in range(3):
         t = s.times(30.0)
@@ -164,7 +154,6 @@ def snow_melts(s: Scene) -> None:
 
 
 def groundwater(s: Scene) -> None:
-    """After a wet week elsewhere the ground water reaches the lowest bed, within three days."""
     for name in ("bed-1", "bed-2", "bed-3"):
         probe(s, name, {0.4 * DAY: 5.0})
     change(s, "bed-3", "soil_moisture", (6 * DAY, 1e9),
@@ -172,7 +161,6 @@ def groundwater(s: Scene) -> None:
 
 
 def joined_again(s: Scene) -> None:
-    """After a new battery mast-3 joins again: its counter and its address begin anew."""
     for i in range(3):
         climate(s, f"mast-{i + 1}", offset=0.3 * i)
     for i, (minute, name, cells) in enumerate(s.rows):
@@ -181,7 +169,6 @@ def joined_again(s: Scene) -> None:
 
 
 def wrong_clock(s: Scene) -> None:
-    """The radio gateway starts without the time: for a day its clock is two years behind."""
     for i in range(3):
         climate(s, f"mast-{i + 1}", offset=0.3 * i)
     probe(s, "bed-1", {2.1 * DAY: 4.0})
@@ -208,4 +195,4 @@ SCENES: Mapping[str, tuple[Callable[[Scene], None], tuple[float, ...]]] = {
     "harmless_joined_again": (joined_again, (9.0,)),
     "harmless_wrong_clock": (wrong_clock, (9.0,)),
 }
-"""As in `make_uplinks.py`: each case's scene, with its days, the season's mean and the swing (°C)."""
+"""As in `make_uplinks.py`: each case's scene, its days, the season's mean and the swing (°C)."""

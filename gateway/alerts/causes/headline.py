@@ -2,8 +2,9 @@
 
 Severity first; then a limit or a rule of the user's own, because its words are the user's; then the
 built-in limits on derived channels, and the weather of the site; then the rules at once and those
-that look at days, a changed unit before the rest; then what the model finds unusual. Where the weather of the site is known, what the model finds unusual
-and knows no cause of is that weather, however bad it takes it for. Among equals: the device that the alert is filed under, then the
+that look at days, a changed unit before the rest; then what the model finds unusual. Where the
+weather of the site is known, what the model finds unusual and knows no cause of is that weather,
+however bad it takes it for. Among equals: the device that the alert is filed under, then the
 oldest.
 """
 

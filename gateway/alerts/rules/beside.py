@@ -4,8 +4,8 @@ The difference of a channel to the median of its neighbours is averaged over who
 sun and shade at one place cancel. Days before the last three say what that difference usually is.
 A channel has left its neighbours when
 
-- the newest day is off by `ROOMS` of its quantity and by six standard deviations of the days before,
-  and by more than any of these days,
+- the newest day is off by `ROOMS` of its quantity, by six standard deviations of the days before,
+  and by more than any of them,
 - it has gone the same way for two days, or the day before was off by half as much already,
 - and three of four neighbours, each asked alone, say so: then it is not one of them that left.
 
@@ -120,7 +120,7 @@ def _lasts(away: Floats, off: float, floor: float) -> bool:
     """Say whether the newest days went one way, or the last but one was off already."""
     third, second, first = (float(day) * np.sign(off) for day in away[-3:])
     grows = first - second >= _GROWS * floor and second - third >= _GROWS * floor
-    return grows or second >= _BEFORE * abs(off)
+    return bool(grows or second >= _BEFORE * abs(off))
 
 
 def _agreed(apart: Floats, off: float) -> bool:

@@ -36,10 +36,12 @@ class ByDays:
     ) -> None:
         self._days = days
         self._outdoors = Outdoors(config.devices)
-        self._weather = WeatherRule(book, days, self._outdoors, neighbours, config.site.name)
+        self._names: dict[DevEui, str] = {}
+        self._weather = WeatherRule(
+            book, days, self._outdoors, neighbours, site=config.site.name, names=self._names
+        )
         self._beside = BesideRule(book, days, neighbours)
         self._wetting = WettingRule(book, days, water, neighbours)
-        self._devices: dict[DevEui, str] = {}
         self._restore: Mapping[str, Callable[[Alert], None]] = {
             BESIDE_RULE: self._beside.restore,
             WETTING_RULE: self._wetting.restore,
@@ -48,7 +50,7 @@ class ByDays:
 
     def note(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
         """Learn from one uplink, whenever it was sent."""
-        self._devices[device.dev_eui] = device.name or str(device.dev_eui)
+        self._names[device.dev_eui] = device.name or str(device.dev_eui)
         self._days.note(device, readings)
         self._outdoors.note(device, readings)
 
@@ -58,8 +60,7 @@ class ByDays:
 
     def tick(self, now_s: float) -> list[AlertEvent]:
         """Look at the weather once an hour, and end what is over."""
-        events = self._weather.tick(now_s, lambda one: self._devices.get(one, str(one)))
-        return events + self._beside.tick(now_s) + self._wetting.tick(now_s)
+        return self._weather.tick(now_s) + self._beside.tick(now_s) + self._wetting.tick(now_s)
 
     def restore(self, alert: Alert) -> None:
         """Take an open alert back after a restart."""
@@ -67,7 +68,7 @@ class ByDays:
 
     def forget(self, dev_eui: DevEui) -> list[AlertEvent]:
         """Drop a device; its open alerts end."""
-        self._devices.pop(dev_eui, None)
+        self._names.pop(dev_eui, None)
         self._days.forget(dev_eui)
         self._outdoors.forget(dev_eui)
         return [

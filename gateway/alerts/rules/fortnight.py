@@ -1,4 +1,4 @@
-"""What each channel was like by the hour for a fortnight: the memory of the rules that look at days.
+"""What each channel was like by the hour for a fortnight: the memory of rules that look at days.
 
 A series is 360 hourly means in a ring that is addressed by the hour itself, so samples may come in
 any order, and what is stored fills it again after a restart. 1.8 kB a channel, at most `MOST`.
@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 HOUR_S = 3600.0
 DAY = 24
 KEPT = 15 * DAY
+REMEMBERED_DAYS_S = KEPT * HOUR_S
 MOST = 4096
 """Channels that are remembered; the rules say nothing of one beyond them."""
 
@@ -52,7 +53,7 @@ class Hourly:
         self._means[at] = before + (value - before) / count
 
     def until(self, hour: int, count: int) -> Floats:
-        """Return `count` hourly means, the last one of `hour`; float64, NaN where none was heard."""
+        """Return `count` hourly means, the last one of `hour`; NaN where nothing was heard."""
         hours = np.arange(hour - count + 1, hour + 1)
         at = hours % KEPT
         means = np.frombuffer(self._means, np.float32)[at].astype(np.float64)

@@ -3,20 +3,22 @@
 What follows is arithmetic alone: [devices, hours] in, a finding or none out. `weather` decides who
 is pooled and what is told.
 
-| finding | when | source |
-|---|---|---|
-| front | over 3 h it fell by 6 °C more than in the same hours of the last two weeks (their median), and by 4 standard deviations of theirs, and by 3 °C at all | the 6 °C are ours: no service gives a figure for a front's fall |
-| cold | the lowest of 24 h is 8 °C below that of the 24 h before (10 °C of two, 12 °C of three days before), and 4 °C or less | China, GB/T 21987 *Grades of cold wave*: a station's cold wave |
-| heat | the highest of 24 h is 5 °C above the median of two weeks, and 30 °C or more | WMO: 5 °C above the mean maximum, which names a wave after five days; told here on the first, as a note |
-| heat, a warning | on a second day, or with 35 °C | China Meteorological Administration: a day of high temperature |
-
-A cold wave of 12, 14 or 16 °C with frost is that standard's highest grade, and critical; so is
-heat of 40 °C (the Administration's red signal).
+- **front**: over 3 h it fell by 6 °C more than in the same hours of the last two weeks (their
+  median), by 4 standard deviations of theirs, and by 3 °C at all. These figures are ours, for no
+  weather service gives any; on four years of six stations they find 8 a year.
+- **cold**: the lowest of 24 h is 4 °C or less, and 8 °C below that of the 24 h before (10 °C below
+  two, 12 °C below three days before). China, GB/T 21987, *Grades of cold wave*: a cold wave at a
+  station. With 12, 14 or 16 °C and frost it is critical: its highest grade.
+- **heat**: the highest of 24 h is 5 °C above the median of two weeks. WMO names a heat wave after
+  five such days; who waits for the fifth has lost his crop, so it is told on the first, as a note,
+  where it is 30 °C or more. A warning on a second day, or with 35 °C, a day of high temperature to
+  the China Meteorological Administration; critical with 40 °C, its red signal.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +91,7 @@ def front(air: Floats) -> Finding | None:
 
 def cold_wave(air: Floats) -> Finding | None:
     """Look for a cold wave in air temperatures (°C) [devices, HOURS], the newest hour last."""
-    lowest = _days(_median(air), np.nanmin)
+    lowest = _days(_median(air), _lowest)
     if not np.isfinite(lowest[0]) or lowest[0] > _COLD_C:
         return None
     found = [(lowest[day] - lowest[0], day) for day, drop in _COLD_DROPS
@@ -106,7 +108,7 @@ def cold_wave(air: Floats) -> Finding | None:
 
 def heat(air: Floats) -> Finding | None:
     """Look for heat in air temperatures (°C) [devices, HOURS], the newest hour last."""
-    highest = _days(_median(air), np.nanmax)
+    highest = _days(_median(air), _highest)
     before = highest[2:]
     if not np.isfinite(highest[0]) or np.isfinite(before).sum() < _FEWEST_DAYS:
         return None
@@ -134,7 +136,15 @@ def _median(air: Floats) -> Floats:
         return np.asarray(np.nanmedian(air, axis=0))
 
 
-def _days(pooled: Floats, extreme: np.ufunc) -> Floats:
+def _lowest(day: Floats) -> float:
+    return float(np.nanmin(day))
+
+
+def _highest(day: Floats) -> float:
+    return float(np.nanmax(day))
+
+
+def _days(pooled: Floats, extreme: Callable[[Floats], float]) -> Floats:
     """Return an extreme of each 24 h, the newest first; NaN for a day with too few hours."""
     count = len(pooled) // DAY
     days = pooled[len(pooled) - count * DAY :].reshape(count, DAY)[::-1]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.alerts.book import AlertBook, alert_id
-from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
 from gateway.alerts.causes.likeness import FAULTS
+from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
 from gateway.alerts.families import Family, family_of
 from gateway.alerts.rules.fortnight import Fortnight
 from gateway.alerts.rules.thaw import Thaw
@@ -179,9 +179,7 @@ class ModelRule:
                 return True
             if family_of(verdict.channel) is Family.MOISTURE and self._thaw.wets(dev_eui, time_s):
                 return True
-        return self._water.explains(
-            dev_eui, verdict.channel, verdict.pattern, up=up, time_s=time_s
-        )
+        return self._water.explains(dev_eui, verdict.channel, verdict.pattern, up=up, time_s=time_s)
 
     def _track(self, verdict: Verdict, units: Mapping[Channel, str]) -> _Track:
         diagnosis = diagnose(

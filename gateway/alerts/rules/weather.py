@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -38,6 +38,12 @@ _BRIDGED_H = 2
 _MANY = 3
 _GOES_ALONG = 0.8
 _SWING_C = 3.0
+_COLDEST_C, _HOTTEST_C = -60.0, 57.0
+"""WMO's archive of extremes: 56.7 °C (Death Valley, 1913); below -60 °C nothing grows."""
+
+_JUMP_C = 15.0
+"""From the mean of one hour to that of the next; the sharpest fronts take about as much."""
+
 _FEWEST_HOURS = 2 * DAY
 _LASTS_H = {FRONT: 12, COLD: 24, HEAT: 24}
 _WORTH_C = 2.0
@@ -54,7 +60,7 @@ class _Event:
 
 
 class WeatherRule:
-    """Looks at every site once an hour; `names` are what devices are called."""
+    """Looks at every site once an hour. `names` are what devices are called; it is read then."""
 
     def __init__(
         self,
@@ -62,17 +68,19 @@ class WeatherRule:
         days: Fortnight,
         outdoors: Outdoors,
         neighbours: Neighbours,
+        *,
         site: str,
+        names: Mapping[DevEui, str],
     ) -> None:
         self._book = book
         self._days = days
         self._outdoors = outdoors
         self._neighbours = neighbours
-        self._site = site
+        self._site, self._names = site, names
         self._events: dict[tuple[str, str], _Event] = {}
         self._hour = -1
 
-    def tick(self, now_s: float, name_of: Callable[[DevEui], str]) -> list[AlertEvent]:
+    def tick(self, now_s: float) -> list[AlertEvent]:
         """Look at the hour that is over, a little after its end."""
         hour = int((now_s - _SETTLED_S) // HOUR_S) - 1
         if hour <= self._hour:
@@ -85,9 +93,7 @@ class WeatherRule:
         for site, _ in self._events:
             sites.setdefault(site, [])
         return [
-            event
-            for site, devices in sites.items()
-            for event in self._look(site, devices, hour, name_of)
+            event for site, devices in sites.items() for event in self._look(site, devices, hour)
         ]
 
     def restore(self, alert: Alert) -> None:
@@ -105,18 +111,16 @@ class WeatherRule:
 
     # --- one hour of one site ---------------------------------------------------------------
 
-    def _look(
-        self, site: str, devices: list[DevEui], hour: int, name_of: Callable[[DevEui], str]
-    ) -> list[AlertEvent]:
-        pooled, air = self._pool(devices, hour)
+    def _look(self, site: str, devices: list[DevEui], hour: int) -> list[AlertEvent]:
+        rows = self._pool(devices, hour)
         events: list[AlertEvent] = []
         for kind, test in TESTS.items():
-            finding = test(air) if pooled else None
+            finding = test(np.stack([*rows.values()])) if rows else None
             event = self._events.get((site, kind))
             if finding is not None:
                 event = event or self._events.setdefault((site, kind), _Event(None, hour))
                 event.held = hour
-                events += self._tell(site, event, finding, pooled, air, name_of)
+                events += self._tell(site, event, finding, rows)
             elif event is not None and hour - event.held >= _LASTS_H[kind]:
                 del self._events[site, kind]
                 ended_s = (hour + 1) * HOUR_S
@@ -124,73 +128,69 @@ class WeatherRule:
                     events += self._book.end(alert, ended_s)
         return events
 
-    def _pool(self, devices: list[DevEui], hour: int) -> tuple[list[DevEui], Floats]:
-        """Return who is put together, and their air [devices, HOURS]; nobody where few are."""
+    def _pool(self, devices: list[DevEui], hour: int) -> dict[DevEui, Floats]:
+        """Return who is put together, with their air [HOURS]; nobody where few are."""
         series = self._days.of(AIR)
         rows = {one: bridged(series[one].until(hour, HOURS)) for one in devices}
-        rows = {one: row for one, row in rows.items() if np.isfinite(row[-1])}
+        rows = {one: row for one, row in rows.items() if np.isfinite(row[-1]) and is_air(row)}
         sure = [one for one in rows if self._outdoors.said(one)]
         unsure = [one for one in rows if one not in sure]
         if unsure and len(rows) >= _MANY:
             middle = _middle(np.stack([rows[one] for one in (sure or unsure)]))
-            along = [one for one in unsure if _goes_along(rows[one], middle)]
-            unsure = along if len(sure) + len(along) >= _MANY else []
-        else:
+            unsure = [one for one in unsure if _goes_along(rows[one], middle)]
+        if len(sure) + len(unsure) < _MANY:
             unsure = []
-        pooled = (sure + unsure)[:MOST]
-        return pooled, np.stack([rows[one] for one in pooled]) if pooled else np.empty((0, HOURS))
+        return {one: rows[one] for one in (sure + unsure)[:MOST]}
 
     # --- alerts -----------------------------------------------------------------------------
 
     def _tell(
-        self,
-        site: str,
-        event: _Event,
-        finding: Finding,
-        pooled: list[DevEui],
-        air: Floats,
-        name_of: Callable[[DevEui], str],
+        self, site: str, event: _Event, finding: Finding, rows: Mapping[DevEui, Floats]
     ) -> list[AlertEvent]:
         """Begin the alert of each device that has none, and bring the others up to date."""
-        before, told = event.finding, len(event.alerts)
-        severities = [finding.severity, *(one.severity for one in event.alerts.values())]
+        before, known = event.finding, event.alerts
+        severities = (finding.severity, *(one.severity for one in known.values()))
         severity = max(severities, key=_RANK.__getitem__)
         worse = before is None or severity is not before.severity
-        worse = worse or (before is not None and finding.size_c >= before.size_c + _WORTH_C)
-        if before is None or worse:
-            event.finding = replace(finding, severity=severity)
-        shown = event.finding or finding
-        count = len({*event.alerts, *pooled})
-        place = self._place(site, pooled) if count > 1 else name_of(pooled[0])
+        if before is None or worse or finding.size_c >= before.size_c + _WORTH_C:
+            before, worse = replace(finding, severity=severity), True
+        event.finding = before
+        count = len({*known, *rows})
         seen_s = (event.held + 1) * HOUR_S
-        events: list[AlertEvent] = []
-        for dev_eui, row in zip(pooled, air, strict=True):
-            known = event.alerts.get(dev_eui)
-            if known is not None and not worse and count == told:
-                event.alerts[dev_eui] = replace(known, last_seen_s=seen_s)
-                continue
-            first_s = known.first_seen_s if known else seen_s
-            alert = Alert(
-                id=known.id if known else alert_id(dev_eui, RULES[shown.kind], AIR, first_s),
-                dev_eui=dev_eui, rule=RULES[shown.kind], kind=shown.kind, cause="environment",
-                severity=severity, title=title_of(shown, place, count),
-                advice=advice_of(shown.kind),
-                reason=self._reasons(dev_eui, shown, row, self._hour),
-                first_seen_s=first_s, last_seen_s=seen_s, evidence=evidence_of(shown, air),
-            )  # fmt: skip
-            event.alerts[dev_eui] = alert
-            events += self._book.update(alert) if known else self._book.begin(alert)
-        return events
+        if not worse and count == len(known):
+            event.alerts = {one: replace(alert, last_seen_s=seen_s)
+                            for one, alert in known.items()}  # fmt: skip
+            return []
+        air = np.stack([*rows.values()])
+        place = self._place(site, rows) if count > 1 else self._names[next(iter(rows))]
+        blank = Alert(
+            id="", dev_eui=DevEui(""), rule=RULES[before.kind], kind=before.kind,
+            cause="environment", severity=severity, title=title_of(before, place, count),
+            advice=advice_of(before.kind), reason=(), first_seen_s=seen_s, last_seen_s=seen_s,
+            evidence=evidence_of(before, air),
+        )  # fmt: skip
+        return [step for one, row in rows.items() for step in self._one(one, row, event, blank)]
 
-    def _place(self, site: str, devices: list[DevEui]) -> str:
+    def _one(self, dev_eui: DevEui, row: Floats, event: _Event, blank: Alert) -> list[AlertEvent]:
+        """Begin or update one device's alert of an event, in the words that all have."""
+        known, finding = event.alerts.get(dev_eui), event.finding
+        if finding is None:
+            return []
+        first_s = known.first_seen_s if known else blank.first_seen_s
+        alert = event.alerts[dev_eui] = replace(
+            blank, dev_eui=dev_eui, first_seen_s=first_s,
+            id=known.id if known else alert_id(dev_eui, blank.rule, AIR, first_s),
+            reason=self._reasons(dev_eui, finding, row),
+        )  # fmt: skip
+        return self._book.update(alert) if known else self._book.begin(alert)
+
+    def _place(self, site: str, devices: Iterable[DevEui]) -> str:
         fields = {self._neighbours.place(one).field for one in devices}
         if len(fields) == 1 and (name := next(iter(fields))):
             return name
         return site or self._site
 
-    def _reasons(
-        self, dev_eui: DevEui, finding: Finding, row: Floats, hour: int
-    ) -> tuple[Reason, ...]:
+    def _reasons(self, dev_eui: DevEui, finding: Finding, row: Floats) -> tuple[Reason, ...]:
         """Return the air's temperature, then humidity and pressure as they are and usually are."""
         unit = self._days.of(AIR)[dev_eui].unit
         observed, expected = compared(finding, row)
@@ -199,7 +199,7 @@ class WeatherRule:
             series = self._days.get(dev_eui, channel)
             if series is None:
                 continue
-            past = series.until(hour, HOURS)
+            past = series.until(self._hour, HOURS)
             known = past[:-1][np.isfinite(past[:-1])]
             if np.isfinite(past[-1]) and known.size >= _FEWEST_HOURS:
                 low, middle, high = np.quantile(known, (0.1, 0.5, 0.9)).tolist()
@@ -228,6 +228,14 @@ def bridged(row: Floats) -> Floats:
         gap = np.flatnonzero(~np.isfinite(out[1:]) & np.isfinite(out[:-1])) + 1
         out[gap] = out[gap - 1]
     return out
+
+
+def is_air(row: Floats) -> bool:
+    """Say whether a series can be weather: a changed unit or a broken probe is none."""
+    known = row[np.isfinite(row)]
+    jumps = np.abs(np.diff(row))
+    sane = known.min() >= _COLDEST_C and known.max() <= _HOTTEST_C
+    return bool(sane and not (jumps > _JUMP_C).any())
 
 
 def _middle(air: Floats) -> Floats:

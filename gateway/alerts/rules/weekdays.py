@@ -7,8 +7,8 @@ not lie still.
 Until the third week nobody can know what a Saturday is like. So what the model finds unusual in
 such a channel is a day of another kind, and no trouble, while
 
-- it lies still at its rest level, or each of its last hours is like the same hour of some day before,
-- and has done so for six hours,
+- it has lain still at its rest level for six hours, or each of these was like the same hour of some
+  day before,
 - and this weekday was like this at this hour before; or it has been seen fewer than two times, and
   some day of the last seven was like this, or not all seven are known yet.
 
@@ -43,10 +43,7 @@ _KINDS = frozenset({"level", "drift", "rise", "fall", ""})
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """A channel's rest: from `low` to `high`; `least` and `most` are its quietest and busiest hours.
-
-    `span` is from one to the other.
-    """
+    """A channel's rest, from `low` to `high`; `least` and `most` are its outermost hours."""
 
     low: float
     high: float
@@ -83,12 +80,13 @@ def rhythm_of(hours: Floats) -> Rhythm | None:
         first, third = np.quantile(resting, (0.25, 0.75)).tolist() if resting.size else (0.0, span)
         busy = 1.0 - at_rest.mean()
         if at_rest.mean() >= _REST_SHARE and third - first <= _STILL * span and busy > 1 / DAY:
-            return Rhythm(*np.quantile(resting, (0.02, 0.98)).tolist(), low, high)
+            rest, still = np.quantile(resting, (0.02, 0.98)).tolist()
+            return Rhythm(rest, still, low, high)
     return None
 
 
 def is_another_day(hours: Floats, value: float) -> bool:
-    """Say whether the newest hours [HOURS] and a value are a day of another kind, and no trouble."""
+    """Say whether the newest hours [HOURS] and a value are a day of another kind."""
     rhythm = rhythm_of(hours)
     if rhythm is None:
         return False
@@ -106,9 +104,7 @@ def _was_before(hours: Floats, rhythm: Rhythm) -> bool:
     for back in range(_LASTS_H):
         now = float(hours[-1 - back])
         past = _same_hours(hours, back, DAY)
-        if np.isfinite(now) and not (
-            past.size and past.min() - room <= now <= past.max() + room
-        ):
+        if np.isfinite(now) and not (past.size and past.min() - room <= now <= past.max() + room):
             return False
     return True
 

@@ -78,7 +78,7 @@ def climb(moisture: Floats) -> Climb | None:
 
 @dataclass(slots=True)
 class _Watch:
-    """When a probe was last looked at; its alert, the wettest hour since, and from where it rose."""
+    """When a probe was last looked at; its alert, the wettest hour since, and how much it rose."""
 
     looked: int
     alert: Alert | None = None
