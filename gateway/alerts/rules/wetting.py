@@ -29,7 +29,7 @@ from gateway.alerts.rules.fortnight import DAY, HOUR_S, Floats, Fortnight
 from gateway.alerts.rules.thaw import Thaw
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.words import titled
-from gateway.speech import difference, duration, say
+from gateway.speech import difference, duration, say, say_many
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reading, Reason, Severity
 
 HOURS = 14 * DAY
@@ -187,7 +187,8 @@ class WettingRule:
         evidence = [say("It rose by {amount} in {time} without a pause, more than ever in the last "
                         "two weeks.", amount=amount, time=time)]  # fmt: skip
         if dry:
-            evidence.append(say("{count} other probes did not rise.", count=dry))
+            evidence.append(say_many("{count} other probe did not rise.",
+                                     "{count} other probes did not rise.", dry))  # fmt: skip
         watch.wettest, watch.amount = now, found.amount
         first_s = reading.time_s - found.hours * HOUR_S
         watch.alert = Alert(
