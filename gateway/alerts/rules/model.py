@@ -47,6 +47,7 @@ REFRESH_S = 6 * 3600.0
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 _LEAST_SCORE = 0.1
 _UNKNOWN = "unknown"
+_BOTH_WAYS = frozenset({"leak", "dry"})
 
 FindLike = Callable[[DevEui, Reason, float], Likeness | None]
 """Finds when a channel was as it was before a time, and normal."""
@@ -174,12 +175,17 @@ class ModelRule:
     def _explained(self, verdict: Verdict) -> bool:
         up = direction(verdict.pattern, verdict.observed, verdict.expected)
         dev_eui, time_s = verdict.dev_eui, verdict.time_s
-        if up and verdict.pattern not in FAULTS:
-            if self._thaw.warms(dev_eui, verdict.channel, verdict.observed, time_s):
-                return True
-            if family_of(verdict.channel) is Family.MOISTURE and self._thaw.wets(dev_eui, time_s):
-                return True
+        if self._thaws(verdict, up=up):
+            return True
         return self._water.explains(dev_eui, verdict.channel, verdict.pattern, up=up, time_s=time_s)
+
+    def _thaws(self, verdict: Verdict, *, up: bool | None) -> bool:
+        """Say whether it comes of ice: in thawing soil a moisture probe means nothing."""
+        dev_eui, time_s = verdict.dev_eui, verdict.time_s
+        if family_of(verdict.channel) is Family.MOISTURE:
+            return verdict.pattern != "stuck" and self._thaw.wets(dev_eui, time_s)
+        rises = bool(up) and verdict.pattern not in FAULTS
+        return rises and self._thaw.warms(dev_eui, verdict.channel, verdict.observed, time_s)
 
     def _track(self, verdict: Verdict, units: Mapping[Channel, str]) -> _Track:
         diagnosis = diagnose(
@@ -196,8 +202,8 @@ class ModelRule:
         self, episode: _Episode, verdict: Verdict, units: Mapping[Channel, str], *, spiked: bool
     ) -> None:
         newer, before = self._track(verdict, units), episode.tracks.get(verdict.channel)
-        if before is not None and _is_known(before.diagnosis) and newer.diagnosis.cause == _UNKNOWN:
-            newer = replace(newer, diagnosis=before.diagnosis)
+        if before is not None:
+            newer = replace(newer, diagnosis=_kept(before, newer))
         if spiked:
             newer.spikes = before.spikes + 1 if before else 1
         episode.tracks[verdict.channel] = newer
@@ -273,6 +279,19 @@ class ModelRule:
         else:
             del self._episodes[dev_eui]
         return self._book.end(episode.alert, end_s)
+
+
+def _kept(before: _Track, newer: _Track) -> Diagnosis:
+    """Return what is wrong by a channel's newest sample and what was said of it before."""
+    was, now = before.diagnosis, newer.diagnosis
+    if _is_known(was) and now.cause == _UNKNOWN:
+        return was
+    still = newer.reason.observed == before.reason.observed
+    if was.kind == "stuck" and still and now.cause != was.cause:
+        return was  # it still stands where it stood, wherever it should be by now
+    if {was.kind, now.kind} == _BOTH_WAYS or (was.kind == "noise" and now.kind in _BOTH_WAYS):
+        return diagnose(newer.reason.channel, "noise", up=None)  # no water goes both ways at once
+    return now
 
 
 def _is_known(diagnosis: Diagnosis) -> bool:
