@@ -203,7 +203,8 @@ def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: s
     own = [one for one in members if one.dev_eui == filed] or [group.lead]
     alert = headline(own, filed)
     way = _leading(members, head)
-    evidence = [*_when(group, count), *_shared(devices, neighbours)]
+    when = [] if head.rule in WEATHER_RULES else _when(group, count)  # it is one finding of all
+    evidence = [*when, *_shared(devices, neighbours)]
     saying = None if in_own_words(head) else _common(group, head, way, devices, neighbours)
     if saying is not None:
         place = _place(devices, neighbours, site)

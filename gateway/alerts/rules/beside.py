@@ -9,26 +9,30 @@ A channel has left its neighbours when
 - it has gone the same way for two days, or the day before was off by half as much already,
 - and three of four neighbours, each asked alone, say so: then it is not one of them that left.
 
+Neighbours are the `WITNESSES` closest of those (`ASKED` at most, of its own area first) that went
+with it in the week before the last three days: what is wrong now has no say in who they are.
+
 Water in the soil is not asked: beds are watered apart, and dry apart (`wetting` looks at it).
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gateway.alerts.book import AlertBook, alert_id
 from gateway.alerts.causes.likeness import BESIDE_RULE
-from gateway.alerts.causes.neighbours import Neighbours
+from gateway.alerts.causes.neighbours import Neighbours, Place
 from gateway.alerts.families import words_of
 from gateway.alerts.rules.fortnight import DAY, HOUR_S, Floats, Fortnight
 from gateway.speech import difference, moment, say
 from gateway.types import Alert, AlertEvent, Channel, DevEui, DeviceInfo, Reading, Reason, Severity
 
 DAYS = 14
+WITNESSES, ASKED = 8, 32
 ROOMS = {
     "air.temperature": 2.0,
     "soil.temperature": 2.0,
@@ -45,6 +49,9 @@ _EVERY_H = 6
 _NEWEST_DAYS = 3
 _FEWEST_DAYS = 4
 _FEWEST = 2
+_FEWEST_HOURS = 2 * DAY
+_WEEK_H = 7 * DAY
+_GO_TOGETHER = 0.7
 _SIGMAS = 6.0
 _MAD = 1.4826
 _FURTHER = 0.25
@@ -145,12 +152,33 @@ def _since(away: Floats, off: float) -> int:
     return int(len(parts) - 1 - near[-1]) * _PART_H if near.size else len(away)
 
 
+def may_compare(here: Place, there: Place) -> bool:
+    """Say whether two places may speak for each other: one site, and one depth."""
+    sites, depths = {here.site, there.site} - {""}, {here.depth, there.depth} - {""}
+    return len(sites) < 2 and len(depths) < 2  # noqa: PLR2004 - two names are two places
+
+
+def companions(one: Floats, others: Mapping[DevEui, Floats]) -> tuple[DevEui, ...]:
+    """Return who went with a channel, the closest first, by hourly means of the same hours."""
+    found: list[tuple[float, DevEui]] = []
+    for dev_eui, other in others.items():
+        both = np.isfinite(one) & np.isfinite(other)
+        if both.sum() < _FEWEST_HOURS:
+            continue
+        here, there = one[both], other[both]
+        if min(here.std(), there.std()) > 0.0 and np.corrcoef(here, there)[0, 1] >= _GO_TOGETHER:
+            found.append((float((here - there).std()), dev_eui))
+    return tuple(dev_eui for _, dev_eui in sorted(found)[:WITNESSES])
+
+
 @dataclass(slots=True)
 class _Watch:
-    """When a channel was last looked at, and its alert."""
+    """When a channel was last looked at, and its alert; who its neighbours are, and since when."""
 
     looked: int
     alert: Alert | None = None
+    beside: tuple[DevEui, ...] = ()
+    chosen: int = -DAY
 
 
 class BesideRule:
@@ -198,7 +226,7 @@ class BesideRule:
     def _look(
         self, device: DeviceInfo, watch: _Watch, reading: Reading, hour: int, floor: float
     ) -> list[AlertEvent]:
-        found = self._departure(device.dev_eui, reading, hour, floor)
+        found = self._departure(device.dev_eui, watch, reading, hour, floor)
         if found is None:
             return []
         if watch.alert is None:
@@ -209,17 +237,33 @@ class BesideRule:
         return []
 
     def _departure(
-        self, dev_eui: DevEui, reading: Reading, hour: int, floor: float
+        self, dev_eui: DevEui, watch: _Watch, reading: Reading, hour: int, floor: float
     ) -> Departure | None:
         series = self._days.of(reading.channel)
         if dev_eui not in series or len(series) <= _FEWEST:
             return None
-        beside = self._neighbours.witnesses(dev_eui, reading.channel, reading.time_s)
-        others = [series[one.dev_eui].until(hour, DAYS * DAY)
-                  for one in beside if one.dev_eui in series]  # fmt: skip
+        if hour - watch.chosen >= DAY:
+            watch.beside, watch.chosen = self._choose(dev_eui, reading.channel, hour), hour
+        others = [series[one].until(hour, DAYS * DAY) for one in watch.beside if one in series]
         if len(others) < _FEWEST:
             return None
         return departure(series[dev_eui].until(hour, DAYS * DAY), np.stack(others), floor)
+
+    def _choose(self, dev_eui: DevEui, channel: Channel, hour: int) -> tuple[DevEui, ...]:
+        """Return the neighbours of a channel; those that come after it first."""
+        series, here = self._days.of(channel), self._neighbours.place(dev_eui)
+        devices = sorted(series)
+        at = devices.index(dev_eui)
+        asked = [
+            one for one in (*devices[at + 1 :], *devices[:at])
+            if may_compare(here, self._neighbours.place(one))
+        ]  # fmt: skip
+        asked.sort(
+            key=lambda one: not here.field or self._neighbours.place(one).field != here.field
+        )
+        until = hour - _NEWEST_DAYS * DAY
+        past = {one: series[one].until(until, _WEEK_H) for one in asked[:ASKED]}
+        return companions(series[dev_eui].until(until, _WEEK_H), past)
 
     def _begin(
         self, device: DeviceInfo, watch: _Watch, reading: Reading, found: Departure, hour: int

@@ -289,6 +289,8 @@ def _kept(before: _Track, newer: _Track) -> Diagnosis:
     still = newer.reason.observed == before.reason.observed
     if was.kind == "stuck" and still and now.cause != was.cause:
         return was  # it still stands where it stood, wherever it should be by now
+    if was.cause == "actuator" and now.kind == "drift":
+        return was  # a pump that draws more goes on to draw more
     if {was.kind, now.kind} == _BOTH_WAYS or (was.kind == "noise" and now.kind in _BOTH_WAYS):
         return diagnose(newer.reason.channel, "noise", up=None)  # no water goes both ways at once
     return now

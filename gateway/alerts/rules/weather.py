@@ -29,8 +29,8 @@ from gateway.types import Alert, AlertEvent, Channel, DevEui, Reason, Severity
 
 AIR = Channel("air.temperature")
 RULES: Mapping[str, str] = {FRONT: FRONT_RULE, COLD: COLD_RULE, HEAT: HEAT_RULE}
-MOST = 64
-"""Devices of a site that are put together; more make the median no surer."""
+MOST = 256
+"""Devices of a site that are put together, and named."""
 
 _BESIDES = (Channel("air.relativeHumidity"), Channel("air.pressure"))
 _SETTLED_S = 300.0
@@ -131,7 +131,8 @@ class WeatherRule:
     def _pool(self, devices: list[DevEui], hour: int) -> dict[DevEui, Floats]:
         """Return who is put together, with their air [HOURS]; nobody where few are."""
         series = self._days.of(AIR)
-        rows = {one: bridged(series[one].until(hour, HOURS)) for one in devices}
+        first = sorted(devices, key=lambda one: (not self._outdoors.said(one), one))[:MOST]
+        rows = {one: bridged(series[one].until(hour, HOURS)) for one in first}
         rows = {one: row for one, row in rows.items() if np.isfinite(row[-1]) and is_air(row)}
         sure = [one for one in rows if self._outdoors.said(one)]
         unsure = [one for one in rows if one not in sure]
@@ -140,7 +141,7 @@ class WeatherRule:
             unsure = [one for one in unsure if _goes_along(rows[one], middle)]
         if len(sure) + len(unsure) < _MANY:
             unsure = []
-        return {one: rows[one] for one in (sure + unsure)[:MOST]}
+        return {one: rows[one] for one in sure + unsure}
 
     # --- alerts -----------------------------------------------------------------------------
 
@@ -215,10 +216,14 @@ def compared(finding: Finding, row: Floats) -> tuple[float, tuple[float, float, 
         before = float(row[-1 - finding.over_h])
         if not np.isfinite(before):
             before = float(row[-1]) + finding.size_c
-        return round(float(row[-1]), 2), (before + low, before + middle, before + high)
+        return round(float(row[-1]), 2), _rounded(before + low, before + middle, before + high)
     day = row[-DAY:]
     extreme = np.nanmin(day) if finding.kind == COLD else np.nanmax(day)
-    return round(float(extreme), 2), (low, middle, high)
+    return round(float(extreme), 2), _rounded(low, middle, high)
+
+
+def _rounded(low: float, middle: float, high: float) -> tuple[float, float, float]:
+    return round(low, 2), round(middle, 2), round(high, 2)
 
 
 def bridged(row: Floats) -> Floats:

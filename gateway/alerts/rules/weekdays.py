@@ -12,8 +12,8 @@ such a channel is a day of another kind, and no trouble, while
 - and this weekday was like this at this hour before; or it has been seen fewer than two times, and
   some day of the last seven was like this, or not all seven are known yet.
 
-From the third week on a workday that rests is told. A value beyond what the channel ever was, one
-that is stuck, noisy or spikes: always.
+From the third week on a workday that rests is told. A value beyond what the channel ever was, and
+one that is stuck or noisy: always.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROOM = 0.15
 _BEYOND = 0.25
 _TOLERANCE = 0.15
 _SEEN = 2
-_KINDS = frozenset({"level", "drift", "rise", "fall", ""})
+_FAULTS = frozenset({"stuck", "noise"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Weekdays:
 
     def explains(self, verdict: Verdict) -> bool:
         """Say whether an unusual verdict is of a day of another kind."""
-        if (verdict.pattern or "") not in _KINDS:
+        if verdict.pattern in _FAULTS:
             return False
         series = self._days.get(verdict.dev_eui, verdict.channel)
         if series is None:
