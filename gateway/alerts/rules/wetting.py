@@ -4,6 +4,7 @@ It is told when a probe's hourly means
 
 - have climbed for 4 h or longer, by 0.4 % an hour and 4 % in all: deep percolation, groundwater and
   the daily swing of a capacitive probe are slower or smaller,
+- steadily, and no fault of the probe is known: one that jumps about is not believed,
 - more than ever in so long a time in the last fortnight (what comes every morning is watering),
 - with no rain, irrigation or pump known that explains it (`water`),
 - and no other probe of the site climbs likewise: rain and snow melt wet them all. Where the site
@@ -39,6 +40,7 @@ _LEAST_AN_HOUR = 0.4
 _CLIMBS = 0.2
 _FEWEST_H = 3 * DAY
 _OFTEN = 0.6
+_CALM = 0.5
 _LIKEWISE, _LIKEWISE_PERCENT = 0.25, 1.0
 _DRY = 2
 _DRAINED = 0.25
@@ -48,11 +50,15 @@ _PERCENT = "%"
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """How long moisture has climbed without a pause, by how much, and the most it did before."""
+    """How long moisture has climbed without a pause, by how much, and the most it did before.
+
+    `jitter` is by how much it usually moved from hour to hour on the day before.
+    """
 
     hours: int
     amount: float
     most_before: float
+    jitter: float
 
 
 def climb(moisture: Floats) -> Climb | None:
@@ -73,7 +79,9 @@ def climb(moisture: Floats) -> Climb | None:
     earlier = moved[: -hours or None]
     earlier = earlier[np.isfinite(earlier)]
     most = float(earlier.max()) if earlier.size else 0.0
-    return Climb(hours, float(path[-1] - path[-1 - hours]), most)
+    day_before = path[-1 - hours - DAY : -hours]
+    jitter = float(np.median(np.abs(np.diff(day_before))))
+    return Climb(hours, float(path[-1] - path[-1 - hours]), most, jitter)
 
 
 @dataclass(slots=True)
@@ -150,12 +158,19 @@ class WettingRule:
         explained = self._water.explains(
             device.dev_eui, reading.channel, "rise", up=True, time_s=reading.time_s
         )
-        if explained or self._thaw.wets(device.dev_eui, reading.time_s):
+        if explained or self._thaw.wets(device.dev_eui, reading.time_s) or self._ails(reading):
             return []
         likewise, dry = self._others(device.dev_eui, reading, found)
         if likewise or (dry < _DRY and not self._water.is_told):
             return []
         return self._begin(device, watch, reading, found, dry)
+
+    def _ails(self, reading: Reading) -> bool:
+        """Say whether the probe is known to be at fault: then it is not believed."""
+        return any(
+            alert.cause == "sensor" and reason.channel == reading.channel
+            for alert in self._book.of(reading.dev_eui) for reason in alert.reason
+        )  # fmt: skip
 
     def _others(self, dev_eui: DevEui, reading: Reading, found: Climb) -> tuple[int, int]:
         """Return how many other probes of the site climb likewise, and how many stay."""
@@ -220,6 +235,7 @@ class WettingRule:
 
 
 def is_unusual(found: Climb) -> bool:
-    """Say whether a climb is large, steep, and more than what has been before."""
+    """Say whether a climb is large, steep, no noise, and more than what has been before."""
     least = max(LEAST_PERCENT, _LEAST_AN_HOUR * found.hours)
-    return found.amount >= least and found.most_before < _OFTEN * found.amount
+    calm = found.jitter <= _CALM * found.amount / found.hours
+    return calm and found.amount >= least and found.most_before < _OFTEN * found.amount

@@ -55,6 +55,13 @@ def test_no_more_than_the_rain_of_last_week_is_none_and_twice_as_much_is() -> No
     assert leaks(wetted(rained, 5, 5, 11.0))
 
 
+def test_a_noisy_probe_that_happens_to_climb_is_none() -> None:
+    noisy = bed() + np.where(CLOCK > HOURS - 40, np.random.default_rng(4).normal(0, 2.5, HOURS), 0)
+    noisy[-6:] = noisy[-7] + 1.5 * np.arange(6)
+
+    assert not leaks(noisy)
+
+
 def test_a_gap_does_not_hide_the_climb_and_no_history_says_nothing() -> None:
     series = wetted(bed(), 8, 8, 9.0)
     series[-4] = np.nan
