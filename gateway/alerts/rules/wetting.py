@@ -41,6 +41,8 @@ _CLIMBS = 0.2
 _FEWEST_H = 3 * DAY
 _OFTEN = 0.6
 _CALM = 0.5
+_NEW = 0.6
+_LATELY_H = 12
 _LIKEWISE, _LIKEWISE_PERCENT = 0.25, 1.0
 _DRY = 2
 _DRAINED = 0.25
@@ -52,11 +54,13 @@ _PERCENT = "%"
 class Climb:
     """How long moisture has climbed without a pause, by how much, and the most it did before.
 
-    `jitter` is by how much it usually moved from hour to hour on the day before.
+    `beyond` is how far above the wettest of the twelve hours before: what comes back from a dip is
+    no rise. `jitter` is by how much it usually moved from hour to hour on the day before.
     """
 
     hours: int
     amount: float
+    beyond: float
     most_before: float
     jitter: float
 
@@ -81,7 +85,9 @@ def climb(moisture: Floats) -> Climb | None:
     most = float(earlier.max()) if earlier.size else 0.0
     day_before = path[-1 - hours - DAY : -hours]
     jitter = float(np.median(np.abs(np.diff(day_before))))
-    return Climb(hours, float(path[-1] - path[-1 - hours]), most, jitter)
+    highest = float(path[-1 - hours - _LATELY_H : -hours].max())
+    amount = float(path[-1] - path[-1 - hours])
+    return Climb(hours, amount, float(path[-1]) - highest, most, jitter)
 
 
 @dataclass(slots=True)
@@ -238,4 +244,5 @@ def is_unusual(found: Climb) -> bool:
     """Say whether a climb is large, steep, no noise, and more than what has been before."""
     least = max(LEAST_PERCENT, _LEAST_AN_HOUR * found.hours)
     calm = found.jitter <= _CALM * found.amount / found.hours
-    return calm and found.amount >= least and found.most_before < _OFTEN * found.amount
+    new = found.beyond >= _NEW * found.amount and found.most_before < _OFTEN * found.amount
+    return calm and new and found.amount >= least

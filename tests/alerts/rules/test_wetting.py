@@ -62,6 +62,13 @@ def test_a_noisy_probe_that_happens_to_climb_is_none() -> None:
     assert not leaks(noisy)
 
 
+def test_coming_back_from_a_dip_is_none() -> None:
+    dipped = bed()
+    dipped[-6:] += np.linspace(-8.0, 1.0, 6)
+
+    assert not leaks(dipped)
+
+
 def test_a_gap_does_not_hide_the_climb_and_no_history_says_nothing() -> None:
     series = wetted(bed(), 8, 8, 9.0)
     series[-4] = np.nan
