@@ -203,7 +203,7 @@ def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: s
     own = [one for one in members if one.dev_eui == filed] or [group.lead]
     alert = headline(own, filed)
     way = _leading(members, head)
-    when = [] if head.rule in WEATHER_RULES else _when(group, count)  # it is one finding of all
+    when = [] if head.rule in WEATHER_RULES else _when(group, count)
     evidence = [*when, *_shared(devices, neighbours)]
     saying = None if in_own_words(head) else _common(group, head, way, devices, neighbours)
     if saying is not None:
@@ -360,8 +360,7 @@ def _is_air(channel: Channel) -> bool:
 
 
 def _when(group: Group, count: int) -> list[str]:
-    starts = [member.first_seen_s for member in group.members.values()]
-    if not starts:
+    if not (starts := [member.first_seen_s for member in group.members.values()]):
         return []
     span_s = max(starts) - min(starts)
     return [say("{count} devices within {time}.", count=count, time=duration(max(span_s, 1.0)))]
