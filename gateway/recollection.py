@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from gateway.agronomy import Derivation
-from gateway.alerts import AlertEngine
+from gateway.alerts import REMEMBERED_DAYS_S, AlertEngine
 from gateway.alerts.battery import DAY_S
 from gateway.alerts.equipment import LOOKBACK_DAYS, PER_DAY, Equipment
 from gateway.alerts.life import REMEMBERED_S
@@ -126,6 +126,8 @@ class Recollection:
         self._derivation.recall(device.info, _told(rows))
         self._equipment.recall(device.info, older_days(self._store, device.info, device.newest_s))
         verdicts = _verdicts(rows)
+        for earlier in self._fortnight(device, rows):
+            self._alerts.recall_days(device.info, earlier.record.readings)
         for row in rows:
             if not row.record.late:
                 self._alerts.recall(device.info, row.record.readings)
@@ -139,6 +141,12 @@ class Recollection:
             if self._detector is not None:
                 newest = verdicts[channel][-HISTORY:]
                 self._detector.restore(device.info.dev_eui, channel, window, newest)
+
+    def _fortnight(self, device: Device, rows: Sequence[StoredUplink]) -> list[StoredUplink]:
+        """Return an uplink of each hour that rules look back to and `rows` do not reach."""
+        since_s = device.newest_s - REMEMBERED_DAYS_S
+        until_s = rows[0].record.time_s if rows else device.newest_s
+        return self._store.thinned(device.info.dev_eui, since_s, until_s, 3600.0)
 
 
 def older_days(store: Reader, info: DeviceInfo, until_s: float) -> Iterator[UplinkRecord]:

@@ -7,10 +7,11 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid5
 
-from chirpstack_events import up
+from chirpstack_events import NAMESPACE, up
 
 from gateway.commands.recording import Relived
 from gateway.config import load
@@ -116,19 +117,23 @@ class Case:
     def deliveries(self) -> Iterator[Delivery]:
         """Yield the uplinks as the network server's broker would hand them over."""
         counts = dict.fromkeys(self.devices, -1)
+        sessions = dict.fromkeys(self.devices, "")
         with (self.folder / "uplinks.csv").open() as file:
             for row in csv.DictReader(file):
                 time_s = self.start_s + float(row.pop("minute")) * 60.0
                 name = row.pop("device")
-                counts[name] += 1
-                topic, payload = self._event(name, counts[name], time_s, row)
+                session, wrong_s = row.pop("session", ""), row.pop("clock_min", "") or "0"
+                counts[name] = counts[name] + 1 if session == sessions[name] else 0
+                sessions[name] = session
+                topic, payload = self._event(name, session, counts[name], time_s, row)
+                payload = _stamped(payload, time_s + float(wrong_s) * 60.0)
                 yield Delivery(
                     source="chirpstack", topic=topic, payload=payload,
                     received_s=time_s + DECODED_S, qos=1,
                 )  # fmt: skip
 
     def _event(
-        self, name: str, count: int, time_s: float, row: Mapping[str, str]
+        self, name: str, session: str, count: int, time_s: float, row: Mapping[str, str]
     ) -> tuple[str, bytes]:
         values = {k: float(v) for k, v in row.items() if v and k not in RADIO}
         topic, payload = up(self.devices[name]["eui"], count, time_s, values)
@@ -137,6 +142,9 @@ class Case:
         event["deviceInfo"] |= {
             "deviceName": name, "deviceProfileName": profile, "deviceProfileId": profile,
         }  # fmt: skip
+        if session:
+            event["devAddr"] = f"{session:0>2}{event['devAddr'][2:]}"
+            event["deduplicationId"] = str(uuid5(NAMESPACE, f"{name}/{session}/{count}"))
         event["rxInfo"][0] |= {k: float(row[k]) for k in RADIO if row.get(k)}
         return topic, json.dumps(event).encode()
 
@@ -168,6 +176,14 @@ class Case:
             for one in fitting[: wanted.at_most]:
                 left.remove(one)
         return found + [f"not expected: {one}" for one in left if one.loud_hour is not None]
+
+
+def _stamped(payload: bytes, time_s: float) -> bytes:
+    """Return an event as a radio gateway whose clock shows `time_s` makes the server write it."""
+    event = json.loads(payload)
+    stamp = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="microseconds")
+    event["time"] = event["rxInfo"][0]["gwTime"] = stamp
+    return json.dumps(event).encode()
 
 
 def cases() -> list[Case]:

@@ -46,6 +46,10 @@ class AlertBook:
         """Put back an alert that was open before a restart, without an event."""
         self._open[alert.id] = alert
 
+    def of(self, dev_eui: DevEui) -> list[Alert]:
+        """Return what is open of one device."""
+        return [alert for alert in self._open.values() if alert.dev_eui == dev_eui]
+
     def alerts(self) -> list[Alert]:
         """Return what is open, oldest first."""
         return sorted(self._open.values(), key=lambda alert: (alert.first_seen_s, alert.id))

@@ -14,7 +14,9 @@ from gateway.alerts.book import AlertBook
 from gateway.alerts.causes import Causes
 from gateway.alerts.life import Life
 from gateway.alerts.rules.at_once import AtOnce
+from gateway.alerts.rules.by_days import ByDays
 from gateway.alerts.rules.derived_limits import DERIVED_LIMITS
+from gateway.alerts.rules.fortnight import Fortnight
 from gateway.alerts.rules.link import RULE as LINK_RULE
 from gateway.alerts.rules.link import SITE_RULE as LINK_SITE_RULE
 from gateway.alerts.rules.link import LinkRule
@@ -73,15 +75,18 @@ class AlertEngine:
         self.life = Life(config.alerts, (limit.name for limit in built_in), zone)
         adjusted = self.life.adjustments
         self._water = WaterLedger({eui: device.area for eui, device in config.devices.items()})
+        days = Fortnight()
         self._silence = SilenceRule(self._book, config.alerts.silence, config.site.name,
                                     adjusted.patience)  # fmt: skip
         self._link = LinkRule(self._book, config.alerts.link, config.site.name, adjusted.lasting)
         limits = (*limits_of(config.alerts.threshold), *built_in)
         self._thresholds = ThresholdRule(self._book, limits, adjusted.step)
-        self._model = ModelRule(self._book, self._water, model_name, find_like or (lambda *_: None))
+        self._model = ModelRule(self._book, self._water, model_name, find_like or (lambda *_: None),
+                                days)  # fmt: skip
         self._codecs = CodecRule(self._book, config.codecs.alert_after)
         self._at_once = AtOnce(self._book, self._water, config.alerts.battery)
         self._causes = Causes(config)
+        self._by_days = ByDays(self._book, days, self._water, self._causes.neighbours, config)
         self.written = WrittenRules(self._book, Place.of(config), zone_of(config))
         self.written.add(config.rule)
         self._orphans: list[Alert] = []
@@ -126,11 +131,13 @@ class AlertEngine:
         device = self._named(device)
         self._water.note(device, readings)
         self._causes.note(device, readings)
+        self._by_days.note(device, readings)
         if late:
             return []
         events = self._thresholds.consider(device, readings)
         events += self._link.consider(device, readings)
         events += self._at_once.consider(device, verdicts, readings, now_s)
+        events += self._by_days.consider(device, readings)
         units = {reading.channel: reading.unit for reading in readings}
         events += self.written.consider(device, verdicts, readings)
         events += self._model.consider(device, verdicts, units, now_s)
@@ -161,6 +168,11 @@ class AlertEngine:
         self._link.recall(device.dev_eui, readings)
         self._at_once.recall(device, readings)
         self._causes.note(device, readings)
+        self._by_days.note(self._named(device), readings)
+
+    def recall_days(self, device: DeviceInfo, readings: Sequence[Reading]) -> None:
+        """Learn from an older stored uplink what the last `REMEMBERED_DAYS_S` were like."""
+        self._by_days.note(self._named(device), readings)
 
     def decoded(
         self,
@@ -185,7 +197,7 @@ class AlertEngine:
         events = [event for alert in self._orphans for event in self._book.end(alert, now_s)]
         self._orphans.clear()
         events += self._silence.tick(now_s, cut_off=cut_off) + self._model.tick(now_s)
-        events += self._at_once.tick(now_s) + self.written.tick(now_s)
+        events += self._at_once.tick(now_s) + self.written.tick(now_s) + self._by_days.tick(now_s)
         events = self._causes.take(events, now_s) + self._causes.tick(now_s)
         return self._told(events, now_s) + self.life.tick(now_s)
 
@@ -216,18 +228,20 @@ class AlertEngine:
                 self._model.restore(alert, now_s)
             elif alert.rule in (SILENCE_RULE, SITE_RULE):
                 self._silence.restore_alert(alert)
-            elif alert.rule in self._thresholds.names and alert.reason:
-                self._thresholds.restore(alert)
+            elif alert.reason and (keeper := self._keeper(alert)) is not None:
+                keeper.restore(alert)
             elif alert.rule == CODEC_RULE and alert.reason:
                 self._codecs.restore(alert)
             elif alert.rule in _LINK_RULES and alert.reason:
                 self._link.restore(alert)
-            elif alert.rule in self._at_once.names and alert.reason:
-                self._at_once.restore(alert)
             elif alert.rule.startswith(RULE_PREFIX) and self.written.restore(alert):
                 pass
             else:
                 self._orphans.append(alert)
+
+    def _keeper(self, alert: Alert) -> ThresholdRule | AtOnce | ByDays | None:
+        keepers = (self._thresholds, self._at_once, self._by_days)
+        return next((one for one in keepers if alert.rule in one.names), None)
 
     def available(self, dev_eui: DevEui) -> bool:
         """Say whether a device was heard as lately as it should be."""
@@ -251,6 +265,7 @@ class AlertEngine:
             + self._codecs.forget(dev_eui)
             + self._link.forget(dev_eui)
             + self._at_once.forget(dev_eui)
+            + self._by_days.forget(dev_eui)
             + self.written.forget(dev_eui)
         )
         ended_s = max((event.alert.end_s or 0.0 for event in events), default=0.0)

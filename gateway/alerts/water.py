@@ -68,6 +68,11 @@ class WaterLedger:
             if runs:
                 actor.last_s[kind] = max(actor.last_s.get(kind, reading.time_s), reading.time_s)
 
+    @property
+    def is_told(self) -> bool:
+        """Whether any device of the site would tell of water: a gauge, a valve, a meter, a pump."""
+        return any(actor.kinds for actor in self._actors.values())
+
     def forget(self, dev_eui: DevEui) -> None:
         """Drop what a device has told."""
         self._actors.pop(dev_eui, None)

@@ -68,13 +68,15 @@ class DeviceConfig(CommandedConfig):
     """`[devices.DEVEUI]`: what holds for one device; goes before its profile.
 
     Devices of one `area` (a field, a greenhouse) are neighbours; those of different `site`s never
-    are. Probes of one area at different `depth_cm` do not testify about each other.
+    are. Probes of one area at different `depth_cm` do not testify about each other. `outdoors` says
+    that a device shows the weather, or does not; None leaves it to its tags, channels and name.
     """
 
     name: str = ""
     site: str = ""
     area: str = ""
     depth_cm: Annotated[float, Field(ge=0)] | None = None
+    outdoors: bool | None = None
     channels: dict[str, ChannelConfig] = {}
     command_f_port: Annotated[int, Field(ge=1, le=223)] | None = None
 

@@ -48,5 +48,5 @@ def test_what_is_told_is_what_happened(case: Case, lived: dict[str, Future[list[
 
 def test_what_is_missed_is_little_and_has_its_reason() -> None:
     missed = [case for case in CASES if case.missed]
-    assert len(missed) <= 5
-    assert len(CASES) - len(missed) >= 30
+    assert len(missed) <= 2
+    assert len(CASES) - len(missed) >= 50

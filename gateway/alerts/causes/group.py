@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.alerts.causes.likeness import Way
+from gateway.alerts.causes.witnesses import Testimony
 from gateway.types import Alert, DevEui, Severity
 
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
@@ -18,7 +19,8 @@ class Group:
     `members` are the rules' alerts that are open in it, by id; `spent` those ids that were
     published by themselves before. `waiting` are devices that were in it before a restart and have
     not spoken since, with how often they have been well. `told_s` and `told` say when it was last
-    published and with how many devices.
+    published and with how many devices. `heard` is the way about which the neighbours had something
+    to say, and what they said.
     """
 
     lead: Alert
@@ -32,6 +34,7 @@ class Group:
     waiting: dict[DevEui, int] = field(default_factory=dict)
     most: int = 1
     over_s: float | None = None
+    heard: tuple[Way, Testimony] | None = None
 
     def devices(self) -> set[DevEui]:
         """Return whom it is about now."""

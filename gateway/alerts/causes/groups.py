@@ -235,7 +235,8 @@ class Causes:
         if not group.ways:
             group.alert = self._introduced(alert)
             return [AlertEvent(EventType.UPDATE, group.alert)]
-        if len(group.devices()) == 1 or worse(alert.severity, group.alert.severity):
+        rose = before is not None and worse(alert.severity, before.severity)
+        if rose or len(group.devices()) == 1 or worse(alert.severity, group.alert.severity):
             return self._publish(group, now_s)
         return []
 

@@ -22,6 +22,11 @@ UNSAID = "unsaid"
 ABOUT_DEVICE = "device"
 SCALE = "scale"
 SCALE_RULE = "at-once:scale"
+FRONT_RULE, COLD_RULE, HEAT_RULE = "days:front", "days:cold", "days:heat"
+BESIDE_RULE, WETTING_RULE = "days:beside", "days:wetting"
+WEATHER_RULES = frozenset({FRONT_RULE, COLD_RULE, HEAT_RULE})
+"""Rules that speak of a whole site; each of its devices has their alert."""
+
 OUTSIDE = frozenset(
     {"temperature", "soil temperature", "light", "pressure", "wind", "rain", "particles"}
 )
@@ -43,7 +48,14 @@ JUDGED = frozenset({"model", "at-once:early"})
 
 _BUILT_IN = frozenset({"model", "link"})
 _AT_ONCE = "at-once:"
-_TWINS = {"derived:frost": ("temperature", DOWN), "derived:air": ("particles", UP)}
+_DAYS = "days:"
+_TWINS = {
+    "derived:frost": ("temperature", DOWN),
+    "derived:air": ("particles", UP),
+    FRONT_RULE: ("temperature", DOWN),
+    COLD_RULE: ("temperature", DOWN),
+    HEAT_RULE: ("temperature", UP),
+}
 
 # The first pattern found decides, so the particular stands before the general.
 _THEMES = tuple(
@@ -77,7 +89,9 @@ def ways_of(alert: Alert) -> frozenset[Way]:
     if alert.kind in _HEALTH:
         return _of_health(alert)
     if alert.rule in _TWINS:
-        return frozenset({_TWINS[alert.rule]})
+        # What else is found of the same air of the same device is the weather's doing.
+        own = _own(alert) if alert.rule in WEATHER_RULES else frozenset()
+        return own | {_TWINS[alert.rule]}
     if alert.rule not in JUDGED:
         return _of_rule(alert)
     if alert.kind in FAULTS:
@@ -120,7 +134,7 @@ def _of_rule(alert: Alert) -> frozenset[Way]:
     ruled = frozenset({(f"rule:{alert.rule}", channel)})
     if alert.kind == "frost" and theme_of(alert.reason[0].channel) == "temperature":
         return ruled | {("temperature", DOWN)}  # the cold that a model or a forecast sees too
-    return ruled | _own(alert) if alert.rule.startswith("range:") else ruled
+    return ruled | _own(alert) if alert.rule.startswith(("range:", _DAYS)) else ruled
 
 
 def _of_health(alert: Alert) -> frozenset[Way]:

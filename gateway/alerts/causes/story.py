@@ -16,11 +16,13 @@ from gateway.alerts.causes.likeness import (
     SPIKE,
     UNSAID,
     UP,
+    WEATHER_RULES,
     Way,
     is_natural,
     is_outside,
     is_shared,
     theme_of,
+    way_of,
     ways_of,
 )
 from gateway.alerts.causes.neighbours import Neighbours
@@ -149,12 +151,23 @@ def _of_one(group: Group, neighbours: Neighbours, now_s: float) -> Alert:
     voice = headline(voices, group.alert.dev_eui)
     if (ABOUT_DEVICE, str(voice.dev_eui)) in group.ways and len(voices) > 1:
         return _of_device(voice, voices)
-    found = hear(voice, neighbours, now_s)
+    found = _heard(group, voice, neighbours, now_s)
     evidence = tuple(dict.fromkeys((*voice.evidence, *found.evidence)))
     weather = voice.kind == SPIKE and found.cause == "environment"
     if not weather and (not found.cause or voice.cause != UNKNOWN):
         return replace(voice, evidence=evidence)
     return replace(voice, cause=found.cause, advice=_advice(found), evidence=evidence)
+
+
+def _heard(group: Group, voice: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
+    """Ask the neighbours; a sensor that left them does not come right by turning as they all do."""
+    found = hear(voice, neighbours, now_s)
+    way = way_of(voice.reason[0]) if voice.reason else None
+    if group.heard is not None and group.heard[1].cause == "sensor" and group.heard[0] != way:
+        return group.heard[1]
+    if way is not None and found.cause:
+        group.heard = way, found
+    return found
 
 
 def _advice(found: Testimony) -> str:
@@ -190,7 +203,8 @@ def _of_many(group: Group, devices: set[DevEui], neighbours: Neighbours, site: s
     own = [one for one in members if one.dev_eui == filed] or [group.lead]
     alert = headline(own, filed)
     way = _leading(members, head)
-    evidence = [*_when(group, count), *_shared(devices, neighbours)]
+    when = [] if head.rule in WEATHER_RULES else _when(group, count)
+    evidence = [*when, *_shared(devices, neighbours)]
     saying = None if in_own_words(head) else _common(group, head, way, devices, neighbours)
     if saying is not None:
         place = _place(devices, neighbours, site)
@@ -221,7 +235,7 @@ def _likewise(head: Alert, group: Group, members: Sequence[Alert]) -> str:
     """Return the title of the one that is told, with how many others are found by its rule."""
     alike = {one.dev_eui for one in members if one.rule == head.rule} | set(group.waiting)
     more = len(alike - {head.dev_eui})
-    if not more:
+    if not more or head.rule in WEATHER_RULES:
         return head.title
     if more == 1:
         return say("{title}; one more device likewise", title=head.title)
@@ -346,8 +360,7 @@ def _is_air(channel: Channel) -> bool:
 
 
 def _when(group: Group, count: int) -> list[str]:
-    starts = [member.first_seen_s for member in group.members.values()]
-    if not starts:
+    if not (starts := [member.first_seen_s for member in group.members.values()]):
         return []
     span_s = max(starts) - min(starts)
     return [say("{count} devices within {time}.", count=count, time=duration(max(span_s, 1.0)))]

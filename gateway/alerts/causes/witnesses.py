@@ -44,7 +44,7 @@ def hear(alert: Alert, neighbours: Neighbours, now_s: float) -> Testimony:
     reason = alert.reason[0]
     likewise, calm, shown = _ask(alert, neighbours, now_s) if _shift(reason) else (0, 0, [])
     asked = likewise + calm
-    if not shown:
+    if not asked or not shown:
         return _left_alone(alert, neighbours, now_s)
     evidence = [_count(likewise, asked, up=way[1] == UP), _range(shown, reason.unit)]
     if likewise >= _ENOUGH and 2 * likewise >= asked:

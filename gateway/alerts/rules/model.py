@@ -12,9 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.alerts.book import AlertBook, alert_id
+from gateway.alerts.causes.likeness import FAULTS
 from gateway.alerts.diagnosis import Diagnosis, diagnose, direction, group_of
 from gateway.alerts.families import Family, family_of
+from gateway.alerts.rules.fortnight import Fortnight
+from gateway.alerts.rules.thaw import Thaw
 from gateway.alerts.rules.usual import Usual
+from gateway.alerts.rules.weekdays import Weekdays
 from gateway.alerts.water import WaterLedger
 from gateway.alerts.words import titled
 from gateway.types import (
@@ -43,6 +47,7 @@ REFRESH_S = 6 * 3600.0
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 _LEAST_SCORE = 0.1
 _UNKNOWN = "unknown"
+_BOTH_WAYS = frozenset({"leak", "dry"})
 
 FindLike = Callable[[DevEui, Reason, float], Likeness | None]
 """Finds when a channel was as it was before a time, and normal."""
@@ -89,6 +94,7 @@ class ModelRule:
         water: WaterLedger,
         model_name: str,
         find_like: FindLike = lambda _dev_eui, _reason, _first_s: None,
+        days: Fortnight | None = None,
     ) -> None:
         self._book = book
         self._water = water
@@ -96,6 +102,8 @@ class ModelRule:
         self._find_like = find_like
         self._episodes: dict[DevEui, list[_Episode]] = {}
         self._usual = Usual()
+        days = days or Fortnight()
+        self._weekdays, self._thaw = Weekdays(days), Thaw(days)
 
     def consider(
         self,
@@ -115,6 +123,8 @@ class ModelRule:
             verdict = _lasting(self._usual.completed(given), episode)
             if verdict.status is Status.ANOMALOUS and not self._explained(verdict):
                 if episode is None:
+                    if self._weekdays.explains(verdict):
+                        continue
                     fresh.setdefault(group_of(verdict.channel), []).append(verdict)
                     continue
                 self._take(episode, verdict, units, spiked=given.pattern == SPIKE)
@@ -163,11 +173,19 @@ class ModelRule:
         return next((e for e in episodes if verdict.channel in e.tracks), None)
 
     def _explained(self, verdict: Verdict) -> bool:
-        return self._water.explains(
-            verdict.dev_eui, verdict.channel, verdict.pattern,
-            up=direction(verdict.pattern, verdict.observed, verdict.expected),
-            time_s=verdict.time_s,
-        )  # fmt: skip
+        up = direction(verdict.pattern, verdict.observed, verdict.expected)
+        dev_eui, time_s = verdict.dev_eui, verdict.time_s
+        if self._thaws(verdict, up=up):
+            return True
+        return self._water.explains(dev_eui, verdict.channel, verdict.pattern, up=up, time_s=time_s)
+
+    def _thaws(self, verdict: Verdict, *, up: bool | None) -> bool:
+        """Say whether it comes of ice: in thawing soil a moisture probe means nothing."""
+        dev_eui, time_s = verdict.dev_eui, verdict.time_s
+        if family_of(verdict.channel) is Family.MOISTURE:
+            return verdict.pattern != "stuck" and self._thaw.wets(dev_eui, time_s)
+        rises = bool(up) and verdict.pattern not in FAULTS
+        return rises and self._thaw.warms(dev_eui, verdict.channel, verdict.observed, time_s)
 
     def _track(self, verdict: Verdict, units: Mapping[Channel, str]) -> _Track:
         diagnosis = diagnose(
@@ -184,8 +202,8 @@ class ModelRule:
         self, episode: _Episode, verdict: Verdict, units: Mapping[Channel, str], *, spiked: bool
     ) -> None:
         newer, before = self._track(verdict, units), episode.tracks.get(verdict.channel)
-        if before is not None and _is_known(before.diagnosis) and newer.diagnosis.cause == _UNKNOWN:
-            newer = replace(newer, diagnosis=before.diagnosis)
+        if before is not None:
+            newer = replace(newer, diagnosis=_kept(before, newer))
         if spiked:
             newer.spikes = before.spikes + 1 if before else 1
         episode.tracks[verdict.channel] = newer
@@ -261,6 +279,21 @@ class ModelRule:
         else:
             del self._episodes[dev_eui]
         return self._book.end(episode.alert, end_s)
+
+
+def _kept(before: _Track, newer: _Track) -> Diagnosis:
+    """Return what is wrong by a channel's newest sample and what was said of it before."""
+    was, now = before.diagnosis, newer.diagnosis
+    if _is_known(was) and now.cause == _UNKNOWN:
+        return was
+    still = newer.reason.observed == before.reason.observed
+    if was.kind == "stuck" and still and now.cause != was.cause:
+        return was  # it still stands where it stood, wherever it should be by now
+    if was.cause == "actuator" and now.kind == "drift":
+        return was  # a pump that draws more goes on to draw more
+    if {was.kind, now.kind} == _BOTH_WAYS or (was.kind == "noise" and now.kind in _BOTH_WAYS):
+        return diagnose(newer.reason.channel, "noise", up=None)  # no water goes both ways at once
+    return now
 
 
 def _is_known(diagnosis: Diagnosis) -> bool:

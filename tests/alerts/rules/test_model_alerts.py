@@ -186,6 +186,28 @@ def test_a_worse_severity_is_told_at_once_and_never_falls() -> None:
     assert farm.types() == ["new", "update", "update"]
 
 
+def test_moisture_that_goes_both_ways_in_one_alert_is_a_noisy_probe() -> None:
+    farm = Farm()
+    farm.sample(soil__moisture="rise")
+    assert farm.engine.open()[0].kind == "leak"
+    for pattern in ("fall", "rise", "fall"):
+        farm.now_s += 1800.0
+        farm.sample(soil__moisture=pattern)
+
+    (alert,) = farm.engine.open()
+    assert (alert.kind, alert.cause) == ("noise", "sensor")
+
+
+def test_a_stuck_probe_stays_one_wherever_its_value_should_be_by_now() -> None:
+    farm = Farm()
+    for pattern in ("stuck", "level", "level", "level"):
+        farm.now_s += 1800.0
+        farm.sample(soil__moisture=pattern)
+
+    (alert,) = farm.engine.open()
+    assert (alert.kind, alert.cause) == ("stuck", "sensor")
+
+
 def test_an_alert_ends_after_three_ok_samples_and_flapping_does_not_end_it() -> None:
     farm = Farm()
     for pattern in ("rise", "", "", "rise", "", "", "", ""):
