@@ -38,6 +38,9 @@ MARGIN = "radio.margin"
 UNJUDGED = ("location.", "radio.spreadingFactor", *LINK_CHANNELS)
 """Channels that are kept and shown, but whose movement means nothing."""
 
+_CIRCLES = ("direction", "heading", "azimuth", "bearing", "course")
+"""Last words of channels that go round: 359° lies beside 1°, and no line can forecast that."""
+
 
 def is_judged(reading: Reading) -> bool:
     """Tell whether a reading is a sample of a series that can be forecast."""
@@ -45,7 +48,12 @@ def is_judged(reading: Reading) -> bool:
         reading.kind is ReadingKind.NUMERIC
         and not reading.channel.startswith(UNJUDGED)
         and not reading.key.startswith(DERIVED)
+        and not _goes_round(reading)
     )
+
+
+def _goes_round(reading: Reading) -> bool:
+    return reading.unit == "°" and reading.channel.lower().endswith(_CIRCLES)
 
 
 def is_report(readings: Sequence[Reading]) -> bool:
